@@ -1,0 +1,40 @@
+//! vestibule: the room between the street and an app that has no sign-in of its own.
+//!
+//! # The map
+//!
+//! The way of a request, top to bottom:
+//!
+//! | room | the question it answers |
+//! |---|---|
+//! | [`server`] | sockets: who may connect, on which thread, until when |
+//! | [`gate`] | the request path: facts → route → visitor → decision → answer |
+//! | [`authenticate`] | who is asking: credentials, verified tokens, refresh |
+//! | [`policy`] | may they pass: routes, rules, [`policy::decide()`] (pure) |
+//! | [`proxy`] | carry it on: headers, identity, connection pool, tunnels |
+//!
+//! What vestibule answers itself:
+//!
+//! | room | the question it answers |
+//! |---|---|
+//! | [`endpoints`] | sign in, refresh, sign out, who am I, public keys: one file each |
+//! | [`pages`] | what people see |
+//! | [`admin`] | is the process alive, is it ready |
+//! | [`login`] | proving who you are, opening a session |
+//!
+//! What it knows:
+//!
+//! | room | the question it answers |
+//! |---|---|
+//! | [`request`] | what a request says: host, path in all its readings, client, kind of caller (pure) |
+//! | [`identity`] | users, visitors, names, secrets, password hashes (pure) |
+//! | [`session`] | the session, [`session::judge()`], tokens, keys, revocations (pure) |
+//! | [`store`] | where users, keys and sessions live: SQLite or memory |
+//!
+//! Around them: [`config`] reads `config.toml`, [`observe`] starts the log, [`cli`] is the command
+//! line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and [`random`] are what they say.
+//!
+//! A room uses only rooms to its left; `tests/architecture.rs` holds this line:
+//!
+//! `clock random reply request · identity · policy session · config · pages observe · store ·
+//! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
+
