@@ -38,3 +38,6 @@
 //! `clock random reply request · identity · policy session · config · pages observe · store ·
 //! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
 
+pub mod clock;
+pub mod random;
+pub mod reply;
