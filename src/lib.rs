@@ -39,5 +39,7 @@
 //! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
 
 pub mod clock;
+pub mod identity;
 pub mod random;
 pub mod reply;
+pub mod request;

@@ -1,0 +1,17 @@
+//! What a request says, before anybody judges it: facts read once, ambiguity refused. Pure.
+
+pub mod connection;
+pub mod facts;
+pub mod host;
+pub mod path;
+pub mod reserved;
+mod rewrite;
+pub mod trust;
+pub mod wants;
+mod websocket;
+
+pub use facts::{Ambiguous, Connection, RequestFacts};
+pub use host::{Host, Origin, Scheme};
+pub use path::{PathError, RequestPath};
+pub use trust::TrustedProxies;
+pub use wants::Wants;
