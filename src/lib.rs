@@ -40,6 +40,7 @@
 
 pub mod clock;
 pub mod identity;
+pub mod policy;
 pub mod random;
 pub mod reply;
 pub mod request;

@@ -1,0 +1,215 @@
+//! The decision: may this visitor pass this route?
+
+use crate::identity::{Known, Proof, Refused, Visitor};
+use crate::policy::{Preflight, RouteId, Rule};
+
+/// What is to become of a request.
+#[derive(Debug)]
+pub enum Decision {
+    /// It goes to the app.
+    Allow(Permit),
+    /// Whoever asks must sign in (again).
+    Challenge(Challenge),
+    /// Known, and not allowed here.
+    Deny,
+}
+
+/// Why a sign-in is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// No credential came.
+    Missing,
+    /// A credential came and is no good.
+    Refused(Refused),
+}
+
+/// Leave to send one request to the app. Only [`decide`] makes one.
+#[derive(Debug)]
+pub struct Permit {
+    route: RouteId,
+    known: Option<Known>,
+}
+
+impl Permit {
+    /// The route it was given for.
+    pub const fn route(&self) -> RouteId {
+        self.route
+    }
+
+    /// Who the app is told is asking; `None` on public routes and for strangers.
+    pub const fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+}
+
+/// Decides:
+///
+/// | | stranger | known | refused cookie | refused Bearer |
+/// |---|---|---|---|---|
+/// | anyone | pass | pass, unnamed | pass | challenge |
+/// | optional | pass | pass, named | pass | challenge |
+/// | signed-in | challenge | pass, named | challenge | challenge |
+/// | members | challenge | pass, named; others: deny | challenge | challenge |
+pub fn decide(route: RouteId, rule: &Rule, visitor: Visitor) -> Decision {
+    let allow = |known| Decision::Allow(Permit { route, known });
+    match (rule, visitor) {
+        (Rule::Anyone, Visitor::Known(_)) => allow(None),
+        (Rule::Optional | Rule::SignedIn, Visitor::Known(known)) => allow(Some(known)),
+        (Rule::Members { groups, users }, Visitor::Known(known)) => {
+            let identity = &known.identity;
+            if users.contains(&identity.name) || groups.iter().any(|g| identity.groups.contains(g))
+            {
+                allow(Some(known))
+            } else {
+                Decision::Deny
+            }
+        }
+        (Rule::Anyone | Rule::Optional, Visitor::Stranger) => allow(None),
+        (Rule::SignedIn | Rule::Members { .. }, Visitor::Stranger) => {
+            Decision::Challenge(Challenge::Missing)
+        }
+        (Rule::Anyone | Rule::Optional, Visitor::Refused(refused)) => match refused.proof {
+            Proof::Cookie => allow(None),
+            Proof::Bearer => Decision::Challenge(Challenge::Refused(refused)),
+        },
+        (Rule::SignedIn | Rule::Members { .. }, Visitor::Refused(refused)) => {
+            Decision::Challenge(Challenge::Refused(refused))
+        }
+    }
+}
+
+/// What is to become of a CORS preflight on a protected route; public routes decide as usual.
+#[derive(Debug)]
+pub enum PreflightDecision {
+    /// Answered here with 204.
+    Answer,
+    /// Goes to the app, without credentials or body.
+    Forward(Permit),
+}
+
+/// Decides about a CORS preflight: no identity is ever sent with one.
+pub fn decide_preflight(route: RouteId, preflight: Preflight) -> PreflightDecision {
+    match preflight {
+        Preflight::Answer => PreflightDecision::Answer,
+        Preflight::Forward => PreflightDecision::Forward(Permit { route, known: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::identity::{GroupName, Identity, Reason, SessionId, UserId, UserName};
+
+    const ROUTE: RouteId = RouteId(3);
+
+    fn known(name: &str, groups: &[&str]) -> Visitor {
+        let groups = groups
+            .iter()
+            .map(|g| GroupName::parse(g).unwrap())
+            .collect();
+        let name = UserName::parse(name).unwrap();
+        let identity = Identity::new(UserId::from_bytes([1; 16]), name, None, None, groups);
+        Visitor::Known(Known {
+            identity: Arc::new(identity),
+            session: SessionId::from_bytes([2; 16]),
+            authenticated_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(1),
+            claims_epoch: 0,
+            proof: Proof::Bearer,
+        })
+    }
+
+    fn refused(proof: Proof) -> Visitor {
+        let reason = Reason::WrongType;
+        Visitor::Refused(Refused { reason, proof })
+    }
+
+    fn members(groups: &[&str], users: &[&str]) -> Rule {
+        Rule::Members {
+            groups: groups
+                .iter()
+                .map(|g| GroupName::parse(g).unwrap())
+                .collect(),
+            users: users.iter().map(|u| UserName::parse(u).unwrap()).collect(),
+        }
+    }
+
+    fn told(rule: &Rule, visitor: Visitor) -> String {
+        match decide(ROUTE, rule, visitor) {
+            Decision::Allow(permit) => {
+                assert_eq!(permit.route(), ROUTE);
+                let name = permit
+                    .known()
+                    .map_or("nobody", |k| k.identity.name.as_str());
+                format!("pass as {name}")
+            }
+            Decision::Challenge(Challenge::Missing) => "missing".to_owned(),
+            Decision::Challenge(Challenge::Refused(_)) => "refused".to_owned(),
+            Decision::Deny => "deny".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_rule_meets_every_visitor() {
+        let rules = [
+            (
+                Rule::Anyone,
+                [
+                    "pass as nobody",
+                    "pass as nobody",
+                    "pass as nobody",
+                    "refused",
+                ],
+            ),
+            (
+                Rule::Optional,
+                ["pass as nobody", "pass as ada", "pass as nobody", "refused"],
+            ),
+            (
+                Rule::SignedIn,
+                ["missing", "pass as ada", "refused", "refused"],
+            ),
+            (
+                members(&["ops"], &[]),
+                ["missing", "pass as ada", "refused", "refused"],
+            ),
+            (
+                members(&[], &["ada"]),
+                ["missing", "pass as ada", "refused", "refused"],
+            ),
+            (
+                members(&["Ops"], &["bob"]),
+                ["missing", "deny", "refused", "refused"],
+            ),
+            (members(&[], &[]), ["missing", "deny", "refused", "refused"]),
+        ];
+        for (rule, expected) in rules {
+            let visitors = [
+                Visitor::Stranger,
+                known("ada", &["dev", "ops"]),
+                refused(Proof::Cookie),
+                refused(Proof::Bearer),
+            ];
+            for (visitor, expected) in visitors.into_iter().zip(expected) {
+                let told = told(&rule, visitor.clone());
+                assert_eq!(told, expected, "{rule:?} {visitor:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_preflight_never_carries_who_asks() {
+        let answered = decide_preflight(ROUTE, Preflight::Answer);
+        assert!(matches!(answered, PreflightDecision::Answer));
+        match decide_preflight(ROUTE, Preflight::Forward) {
+            PreflightDecision::Forward(permit) => {
+                assert_eq!(permit.route(), ROUTE);
+                assert!(permit.known().is_none());
+            }
+            PreflightDecision::Answer => panic!("it is to be forwarded"),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! May they pass? Routes, rules and the one decision about each request. Pure.
+
+pub mod csrf;
+pub mod decide;
+pub mod return_to;
+pub mod route;
+pub mod routes;
+pub mod rule;
+
+pub use csrf::{Csrf, TrustedOrigins};
+pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};
+pub use return_to::ReturnTo;
+pub use route::{
+    Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteError, RouteId, RouteName,
+};
+pub use routes::{Found, Routes};
+pub use rule::Rule;

@@ -1,0 +1,159 @@
+//! Where to go after sign-in: a path of this very host, or `/`.
+
+use url::Url;
+
+use crate::policy::OwnPrefix;
+use crate::request::RequestPath;
+
+/// The longest path that is kept, in bytes.
+const LONGEST: usize = 2048;
+
+/// A path (with query and fragment) that cannot lead to another site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnTo(String);
+
+impl ReturnTo {
+    /// Rebuilds the path from a parsed URL: at most 2 KiB, one leading slash, visible ASCII, not under
+    /// our own prefix (`account` excepted). Anything else becomes `/`.
+    pub fn parse(text: &str, own: &OwnPrefix) -> Self {
+        Self(rebuild(text, own).unwrap_or_else(|| "/".to_owned()))
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reads the text as a browser would that stands on our host, and writes down what it understood.
+fn rebuild(text: &str, own: &OwnPrefix) -> Option<String> {
+    let suspicious = |c: char| c == '\\' || c.is_control();
+    if text.len() > LONGEST || !text.starts_with('/') || text.contains(suspicious) {
+        return None;
+    }
+    let base = Url::parse("https://host.invalid/").ok()?;
+    let there = base.join(text).ok()?;
+    let rebuilt = &there[url::Position::BeforePath..];
+    let stays = there.origin() == base.origin()
+        && rebuilt.len() <= LONGEST
+        && !rebuilt.starts_with("//")
+        && rebuilt.bytes().all(|b| b.is_ascii_graphic());
+    (stays && may_lead_to(there.path(), own)).then(|| rebuilt.to_owned())
+}
+
+/// Whether somebody may be sent to this path after sign-in: none of our own endpoints in any reading,
+/// or else, in all of them, the account page.
+fn may_lead_to(path: &str, own: &OwnPrefix) -> bool {
+    RequestPath::read(path).is_ok_and(|path| {
+        let is_account = |reading| own.strip(reading) == Some("/account");
+        path.readings().all(is_account)
+            || !path
+                .readings()
+                .any(|reading| own.covers_in_any_case(reading))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> String {
+        let own = OwnPrefix::parse("/vestibule").unwrap();
+        ReturnTo::parse(text, &own).as_str().to_owned()
+    }
+
+    #[test]
+    fn a_path_of_this_host_is_kept() {
+        for (text, kept) in [
+            ("/", "/"),
+            (
+                "/a/b?c=d&e=https://f.example#g",
+                "/a/b?c=d&e=https://f.example#g",
+            ),
+            ("/a/../b", "/b"),
+            ("/a b", "/a%20b"),
+            ("/ä?ö", "/%C3%A4?%C3%B6"),
+            ("/%5c..", "/%5c.."),
+            ("/a//b", "/a//b"),
+            ("/@host", "/@host"),
+            ("/vestibule/account", "/vestibule/account"),
+            ("/vestibule/account?x", "/vestibule/account?x"),
+            ("/vestibules", "/vestibules"),
+        ] {
+            assert_eq!(parse(text), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_becomes_the_root() {
+        let long = format!("/{}", "a".repeat(LONGEST));
+        let grows = format!("/{}", " ".repeat(LONGEST / 2));
+        for text in [
+            "",
+            "a",
+            "//evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "///evil.example",
+            "/..//evil.example",
+            "/.//evil.example",
+            "/%2e//evil.example",
+            "/a/..//evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "\t//evil.example",
+            " //evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "//",
+            "/a\r\nset-cookie:x",
+            "/a\0",
+            "/a\u{85}",
+            "/%zz",
+            "?a",
+            "#a",
+            "/vestibule",
+            "/vestibule/",
+            "/vestibule/login",
+            "/vestibule/logout?x",
+            "/Vestibule/login",
+            "/x/../vestibule/login",
+            "/%76estibule/login",
+            "/x/..%2fvestibule/login",
+            "/vestibule/account/../logout",
+            "/vestibule/account/x",
+            "/vestibule/account%2f..%2flogout",
+            "/vestibule/accounts",
+            "/vestibule/Account",
+            &long,
+            &grows,
+        ] {
+            assert_eq!(parse(text), "/", "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leads_to_another_site(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(vec![
+                        "/", "//", "\\", "..", ".", "%2e", "%2f", "%5c", "@", ":", "evil.example", "https:",
+                        "\t", "\n", "\r", " ", "?", "#", ";", "%00", "%0a", "vestibule", "/a", "ä", "\u{3002}",
+                    ]).prop_map(str::to_owned),
+                    any::<String>(),
+                ],
+                0..8,
+            ),
+        ) {
+            let path = parse(&pieces.concat());
+            prop_assert!(path.starts_with('/') && !path.starts_with("//") && path.len() <= LONGEST);
+            let app = Url::parse("https://app.example/").unwrap();
+            prop_assert_eq!(app.join(&path).unwrap().origin(), app.origin());
+            prop_assert_eq!(parse(&path), path, "what was kept is kept again");
+        }
+    }
+}
