@@ -44,3 +44,4 @@ pub mod policy;
 pub mod random;
 pub mod reply;
 pub mod request;
+pub mod session;

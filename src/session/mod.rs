@@ -1,0 +1,20 @@
+//! The life of a session: its row, its refresh generations, its tokens and keys. Pure.
+
+pub mod access_token;
+pub mod assertion;
+pub mod issue;
+pub mod judge;
+mod jws;
+pub mod key_ring;
+pub mod refresh_token;
+pub mod revocations;
+mod signing_key;
+pub mod state;
+
+pub use access_token::{Claims, TokenError, TokenSettings};
+pub use issue::{Tokens, issue};
+pub use judge::{Verdict, judge};
+pub use key_ring::{KeyPurpose, KeyRing};
+pub use refresh_token::{RefreshToken, TokenHash};
+pub use revocations::Revocations;
+pub use state::{Delivery, RevokeReason, SessionRow, SessionSettings};

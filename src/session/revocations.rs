@@ -1,0 +1,186 @@
+//! Which sessions were ended so lately that their access tokens still look good?
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::session::Claims;
+
+/// The live revocations of this process. Shared by all threads, asked on every request.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    sessions: DashMap<SessionId, Timestamp>,
+    users: DashMap<UserId, EndedUser>,
+    /// Never less than the entries of both maps, so that zero means that neither need be asked.
+    count: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct EndedUser {
+    /// The smallest session epoch that is not ended.
+    epoch: u64,
+    until: Timestamp,
+}
+
+impl Revocations {
+    /// From now on, access tokens of this session are refused. `until`: when the last one is over.
+    pub fn end_session(&self, session: SessionId, until: Timestamp) {
+        match self.sessions.entry(session) {
+            Entry::Occupied(mut entry) => {
+                let until = until.max(*entry.get());
+                entry.insert(until);
+            }
+            Entry::Vacant(entry) => {
+                self.count.fetch_add(1, Ordering::Release);
+                entry.insert(until);
+            }
+        }
+    }
+
+    /// From now on, access tokens of this user with a smaller session epoch are refused.
+    pub fn end_user(&self, user: UserId, epoch: u64, until: Timestamp) {
+        match self.users.entry(user) {
+            Entry::Occupied(mut entry) => {
+                let ended = entry.get_mut();
+                ended.epoch = ended.epoch.max(epoch);
+                ended.until = ended.until.max(until);
+            }
+            Entry::Vacant(entry) => {
+                self.count.fetch_add(1, Ordering::Release);
+                entry.insert(EndedUser { epoch, until });
+            }
+        }
+    }
+
+    /// Whether the token of these claims was ended.
+    pub fn cover(&self, claims: &Claims) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        self.sessions.contains_key(&claims.session)
+            || self
+                .users
+                .get(&claims.identity.id)
+                .is_some_and(|ended| claims.session_epoch < ended.epoch)
+    }
+
+    /// Forgets what no token can need any more.
+    pub fn forget_before(&self, now: Timestamp) {
+        self.sessions.retain(|_, until| self.keep(*until > now));
+        self.users.retain(|_, ended| self.keep(ended.until > now));
+    }
+
+    fn keep(&self, needed: bool) -> bool {
+        if !needed {
+            self.count.fetch_sub(1, Ordering::Release);
+        }
+        needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::identity::{Identity, UserName};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1000);
+    const LATER: Timestamp = Timestamp::from_seconds(1400);
+
+    fn claims(session: u8, user: u8, session_epoch: u64) -> Claims {
+        let name = UserName::parse("ada").unwrap();
+        Claims {
+            identity: Arc::new(Identity::new(
+                UserId::from_bytes([user; 16]),
+                name,
+                None,
+                None,
+                Vec::new(),
+            )),
+            session: SessionId::from_bytes([session; 16]),
+            generation: 1,
+            session_epoch,
+            claims_epoch: 1,
+            authenticated_at: NOW,
+            issued_at: NOW,
+            not_before: None,
+            expires_at: LATER,
+            id: "id".to_owned(),
+        }
+    }
+
+    fn count(revocations: &Revocations) -> usize {
+        revocations.count.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn an_ended_session_is_covered_and_no_other() {
+        let revocations = Revocations::default();
+        assert!(!revocations.cover(&claims(1, 1, 1)));
+        revocations.end_session(SessionId::from_bytes([1; 16]), LATER);
+        assert!(revocations.cover(&claims(1, 1, 1)));
+        assert!(!revocations.cover(&claims(2, 1, 1)));
+    }
+
+    #[test]
+    fn an_ended_user_is_covered_up_to_the_epoch() {
+        let revocations = Revocations::default();
+        revocations.end_user(UserId::from_bytes([1; 16]), 3, LATER);
+        assert!(revocations.cover(&claims(1, 1, 2)));
+        assert!(!revocations.cover(&claims(1, 1, 3)));
+        assert!(!revocations.cover(&claims(1, 2, 2)));
+    }
+
+    #[test]
+    fn a_second_revocation_never_weakens_the_first() {
+        let revocations = Revocations::default();
+        revocations.end_session(SessionId::from_bytes([1; 16]), LATER);
+        revocations.end_session(SessionId::from_bytes([1; 16]), NOW);
+        revocations.end_user(UserId::from_bytes([2; 16]), 5, LATER);
+        revocations.end_user(UserId::from_bytes([2; 16]), 4, NOW);
+        revocations.forget_before(NOW);
+        assert!(revocations.cover(&claims(1, 1, 1)));
+        assert!(revocations.cover(&claims(2, 2, 4)));
+        assert_eq!(count(&revocations), 2);
+    }
+
+    #[test]
+    fn what_no_token_can_need_is_forgotten() {
+        let revocations = Revocations::default();
+        revocations.end_session(SessionId::from_bytes([1; 16]), NOW);
+        revocations.end_session(SessionId::from_bytes([2; 16]), LATER);
+        revocations.end_user(UserId::from_bytes([3; 16]), 1, NOW);
+        revocations.forget_before(NOW);
+        assert_eq!(count(&revocations), 1);
+        assert!(revocations.cover(&claims(2, 1, 1)));
+        revocations.forget_before(LATER);
+        assert_eq!(count(&revocations), 0);
+        assert!(revocations.sessions.is_empty() && revocations.users.is_empty());
+    }
+
+    #[test]
+    fn threads_that_end_and_forget_lose_no_revocation() {
+        let revocations = Revocations::default();
+        thread::scope(|scope| {
+            for thread in 0..4u8 {
+                let revocations = &revocations;
+                scope.spawn(move || {
+                    for session in 0..100u8 {
+                        let mut id = [session; 16];
+                        id[0] = thread % 2;
+                        let until = if session % 2 == 0 { LATER } else { NOW };
+                        revocations.end_session(SessionId::from_bytes(id), until);
+                        revocations.forget_before(NOW);
+                    }
+                });
+            }
+        });
+        assert_eq!(revocations.sessions.len(), 100);
+        assert_eq!(count(&revocations), 100);
+    }
+}
