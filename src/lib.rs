@@ -39,6 +39,7 @@
 //! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
 
 pub mod clock;
+pub mod config;
 pub mod identity;
 pub mod policy;
 pub mod random;

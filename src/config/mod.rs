@@ -1,0 +1,167 @@
+//! config.toml: one file a section, all problems reported at once.
+
+mod csrf;
+mod headers;
+mod limits;
+mod problem;
+mod read;
+mod routes;
+mod section;
+mod server;
+mod sessions;
+mod storage;
+mod templates;
+mod tokens;
+mod upstream;
+mod value;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::policy::{Routes, TrustedOrigins};
+use crate::session::{SessionSettings, TokenSettings};
+
+pub use headers::HeaderSettings;
+pub use limits::Limits;
+pub use problem::{Complaint, Place, Problem, Problems};
+pub use routes::RouteSettings;
+pub use server::ServerSettings;
+pub use storage::StorageSettings;
+pub use upstream::UpstreamSettings;
+
+use section::Section;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// `[[routes]]`, in the order of the file.
+    pub routes: Vec<RouteSettings>,
+    /// `[storage]`.
+    pub storage: StorageSettings,
+    /// `[tokens]`.
+    pub tokens: TokenSettings,
+    /// `[sessions]`.
+    pub sessions: SessionSettings,
+    /// `[csrf]`.
+    pub trusted_origins: TrustedOrigins,
+    /// `[headers]`.
+    pub headers: HeaderSettings,
+    /// What is allowed and should be thought about: told at start and by `check`.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file is not there.
+    #[error("there is no file {0}: `--config FILE` names another, and `vestibule demo` needs none")]
+    Missing(PathBuf),
+    /// The file is there and cannot be read.
+    #[error("{file} cannot be read")]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file, or what the environment adds to it, is wrong.
+    #[error("{0}")]
+    Wrong(Problems),
+}
+
+/// Reads the file and lays the environment over it: `VESTIBULE_SERVER__LISTEN` is `server.listen`.
+/// Relative paths start at the folder of the file.
+///
+/// # Errors
+/// When the file cannot be read, and with all problems when any option is wrong.
+pub fn load(
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|source| {
+        let file = file.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => ConfigError::Missing(file),
+            _ => ConfigError::Unreadable { file, source },
+        }
+    })?;
+    build(&text, file, environment)
+}
+
+/// Reads the text of a `config.toml`. Relative paths start at `folder`.
+///
+/// # Errors
+/// With all problems when any option is wrong.
+pub fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
+    build(text, &folder.join("config.toml"), [])
+}
+
+fn build(
+    text: &str,
+    file: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    let mut config = None;
+    match read::read(text, environment, &mut problems) {
+        Ok(table) => {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            config = settings(Section::root(table, &mut problems), folder);
+        }
+        Err(problem) => problems.push(problem),
+    }
+    if problems.is_empty() {
+        problems.extend(config.as_ref().and_then(conflict));
+    }
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        Some(_) | None => {
+            let file = file.display().to_string();
+            Err(ConfigError::Wrong(Problems::new(file, problems)))
+        }
+    }
+}
+
+/// The settings of all sections. Where something is wrong, a problem was noted.
+fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
+    let mut warnings = Vec::new();
+    let server = server::read(root.section("server"), &mut warnings);
+    let storage = storage::read(root.section("storage"), folder, &mut warnings);
+    let tokens = tokens::read(root.section("tokens"), server.as_ref());
+    let sessions = sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
+    let trusted_origins = csrf::read(root.section("csrf"));
+    let headers = headers::read(root.section("headers"));
+    let own = server.as_ref().map(|server| &server.prefix);
+    let routes = routes::read(&mut root, own, headers, &mut warnings);
+    root.finish();
+    Some(Config {
+        server: server?,
+        routes,
+        storage: storage?,
+        tokens,
+        sessions,
+        trusted_origins,
+        headers,
+        warnings,
+    })
+}
+
+/// What only the table of all routes finds: `check` promises that `serve` will start.
+fn conflict(config: &Config) -> Option<Problem> {
+    let routes = config.routes.iter().map(|r| r.route.clone()).collect();
+    let hosts = config.server.public_urls.iter().map(|url| url.host.clone());
+    let error = Routes::new(routes, config.server.prefix.clone(), hosts.collect()).err()?;
+    Some(Problem {
+        place: Place::File,
+        key: "routes".to_owned(),
+        complaint: Complaint::new(error.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests;
