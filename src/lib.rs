@@ -41,6 +41,8 @@
 pub mod clock;
 pub mod config;
 pub mod identity;
+pub mod observe;
+pub mod pages;
 pub mod policy;
 pub mod random;
 pub mod reply;
