@@ -48,3 +48,4 @@ pub mod random;
 pub mod reply;
 pub mod request;
 pub mod session;
+pub mod store;

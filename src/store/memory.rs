@@ -1,0 +1,283 @@
+//! The store in memory: for demonstrations and tests; gone when the process ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+use crate::identity::{Email, PasswordHash, SessionId, User, UserId, UserName};
+use crate::session::{RevokeReason, SessionRow};
+use crate::store::{
+    Account, AddUser, ChangeUser, Directory, KEPT_AFTER_END, Loaded, NewUser, Pending, Rotation,
+    SWEPT_AT_ONCE, SealedKey, Sessions, UserChange,
+};
+
+/// Users, keys and sessions in memory.
+pub struct MemoryStore {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    accounts: BTreeMap<UserName, Account>,
+    sessions: HashMap<SessionId, SessionRow>,
+    keys: Vec<SealedKey>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            state: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// Does `work` at once, alone, at the store's time.
+    fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> Pending<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = work(&mut state, self.clock.now());
+        Box::pin(ready(Ok(outcome)))
+    }
+}
+
+impl Directory for MemoryStore {
+    fn add_user(&self, user: NewUser) -> Pending<AddUser> {
+        self.run(|state, now| {
+            let account = user.into_account(now);
+            let user = account.user.clone();
+            if state.accounts.contains_key(&user.name) {
+                return AddUser::NameTaken;
+            }
+            if state.is_email_taken(&user) {
+                return AddUser::EmailTaken;
+            }
+            state.accounts.insert(user.name.clone(), account);
+            AddUser::Added(user)
+        })
+    }
+
+    fn account(&self, name: UserName) -> Pending<Option<Account>> {
+        self.run(|state, _| state.accounts.get(&name).cloned())
+    }
+
+    fn user(&self, id: UserId) -> Pending<Option<User>> {
+        self.run(|state, _| state.user(&id).cloned())
+    }
+
+    fn users(&self) -> Pending<Vec<User>> {
+        self.run(|state, _| state.accounts.values().map(|a| a.user.clone()).collect())
+    }
+
+    fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser> {
+        self.run(|state, _| {
+            let Some(account) = state.accounts.get(&name) else {
+                return ChangeUser::NoSuchUser;
+            };
+            let mut user = account.user.clone();
+            change.apply(&mut user);
+            if state.is_email_taken(&user) {
+                return ChangeUser::EmailTaken;
+            }
+            if let Some(account) = state.accounts.get_mut(&name) {
+                account.user = user.clone();
+            }
+            ChangeUser::Changed(user)
+        })
+    }
+
+    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>> {
+        self.run(|state, now| {
+            let account = state.accounts.get_mut(&name)?;
+            account.password = hash;
+            account.user.session_epoch += 1;
+            let user = account.user.clone();
+            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            Some(user)
+        })
+    }
+
+    fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>> {
+        self.run(|state, now| {
+            let account = state.accounts.get_mut(&name)?;
+            account.user.disabled = disabled;
+            account.user.session_epoch += 1;
+            let user = account.user.clone();
+            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            Some(user)
+        })
+    }
+
+    fn remove_user(&self, name: UserName) -> Pending<Option<User>> {
+        self.run(|state, now| {
+            let mut user = state.accounts.remove(&name)?.user;
+            user.session_epoch += 1;
+            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            Some(user)
+        })
+    }
+
+    fn keys(&self) -> Pending<Vec<SealedKey>> {
+        self.run(|state, _| state.keys.clone())
+    }
+
+    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool> {
+        self.run(|state, _| {
+            let first = state.keys.is_empty();
+            if first {
+                state.keys = keys;
+            }
+            first
+        })
+    }
+}
+
+impl Sessions for MemoryStore {
+    fn open(&self, row: SessionRow) -> Pending<bool> {
+        self.run(|state, _| {
+            let welcome = state.is_user_as_at_sign_in(&row);
+            if welcome {
+                state.sessions.insert(row.id, row);
+            }
+            welcome
+        })
+    }
+
+    fn load(&self, id: SessionId) -> Pending<Option<Loaded>> {
+        self.run(|state, now| {
+            let row = state.sessions.get(&id)?.clone();
+            let user = state.user(&row.user).cloned();
+            Some(Loaded { row, user, now })
+        })
+    }
+
+    fn rotate(&self, id: SessionId, rotation: Rotation) -> Pending<bool> {
+        self.run(|state, _| {
+            let as_expected = state.sessions.get(&id).is_some_and(|row| {
+                row.generation == rotation.from_generation
+                    && row.current == rotation.from
+                    && row.revoked.is_none()
+                    && state.is_user_as_at_sign_in(row)
+            });
+            match state.sessions.get_mut(&id) {
+                Some(row) if as_expected => {
+                    row.generation += 1;
+                    row.previous = Some(row.current);
+                    row.current = rotation.to;
+                    row.next_key = rotation.next_key;
+                    row.rotated_at = Some(rotation.at);
+                    row.confirmed_at = None;
+                    row.straggler_at = None;
+                    row.idle_expires_at = rotation.idle_expires_at;
+                    true
+                }
+                _ => false,
+            }
+        })
+    }
+
+    fn confirm(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()> {
+        self.run(|state, _| {
+            if let Some(row) = state.sessions.get_mut(&id)
+                && row.generation == generation
+            {
+                row.confirmed_at.get_or_insert(at);
+            }
+        })
+    }
+
+    fn note_straggler(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()> {
+        self.run(|state, _| {
+            if let Some(row) = state.sessions.get_mut(&id)
+                && row.generation == generation
+            {
+                row.straggler_at.get_or_insert(at);
+            }
+        })
+    }
+
+    fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool> {
+        self.run(|state, now| match state.sessions.get_mut(&id) {
+            Some(row) if row.revoked.is_none() => {
+                row.revoked = Some((now, reason));
+                true
+            }
+            _ => false,
+        })
+    }
+
+    fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {
+        self.run(|state, now| {
+            state.end_sessions(&user, reason, now);
+            let mut accounts = state.accounts.values_mut();
+            let account = accounts.find(|account| account.user.id == user)?;
+            account.user.session_epoch += 1;
+            Some(account.user.session_epoch)
+        })
+    }
+
+    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {
+        self.run(|state, now| {
+            let rows = state.sessions.values();
+            rows.filter(|row| row.revoked.is_some_and(|(at, _)| at >= now - span))
+                .map(|row| row.id)
+                .collect()
+        })
+    }
+
+    fn sweep(&self) -> Pending<usize> {
+        self.run(|state, now| {
+            let before = now - KEPT_AFTER_END;
+            let rows = state.sessions.values();
+            let over: Vec<SessionId> = rows
+                .filter(|row| ended_at(row) < before)
+                .map(|row| row.id)
+                .take(SWEPT_AT_ONCE)
+                .collect();
+            for id in &over {
+                state.sessions.remove(id);
+            }
+            over.len()
+        })
+    }
+
+    fn ping(&self) -> Pending<()> {
+        self.run(|_, _| ())
+    }
+}
+
+impl State {
+    fn user(&self, id: &UserId) -> Option<&User> {
+        let mut users = self.accounts.values().map(|account| &account.user);
+        users.find(|user| user.id == *id)
+    }
+
+    /// Whether somebody else has this user's address, letter case aside.
+    fn is_email_taken(&self, user: &User) -> bool {
+        let Some(email) = &user.email else {
+            return false;
+        };
+        self.accounts.values().any(|other| {
+            let same = |theirs: &Email| theirs.as_str().eq_ignore_ascii_case(email.as_str());
+            other.user.id != user.id && other.user.email.as_ref().is_some_and(same)
+        })
+    }
+
+    fn is_user_as_at_sign_in(&self, row: &SessionRow) -> bool {
+        self.user(&row.user)
+            .is_some_and(|user| !user.disabled && user.session_epoch == row.user_epoch)
+    }
+
+    fn end_sessions(&mut self, user: &UserId, reason: RevokeReason, now: Timestamp) {
+        for row in self.sessions.values_mut().filter(|row| row.user == *user) {
+            row.revoked.get_or_insert((now, reason));
+        }
+    }
+}
+
+fn ended_at(row: &SessionRow) -> Timestamp {
+    let expired = row.idle_expires_at.min(row.absolute_expires_at);
+    row.revoked.map_or(expired, |(at, _)| at.min(expired))
+}

@@ -1,0 +1,215 @@
+//! Where users, keys and sessions live: the traits, and the stores behind them.
+
+pub mod keys;
+pub mod memory;
+pub mod records;
+pub mod seal;
+pub mod sqlite;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::StorageSettings;
+use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::random;
+use crate::session::key_ring::KeyError;
+use crate::session::{RevokeReason, SessionRow};
+use crate::store::memory::MemoryStore;
+use crate::store::seal::MasterKey;
+use crate::store::sqlite::SqliteStore;
+
+pub use records::{Account, AddUser, ChangeUser, Loaded, NewUser, Rotation, SealedKey, UserChange};
+
+/// How long a session's row outlives the session: longer than any access token of it (at most an
+/// hour, and leeway), so that a process that starts learns of every revocation it must know.
+pub const KEPT_AFTER_END: Duration = Duration::from_secs(2 * 60 * 60);
+/// The most rows that one sweep deletes.
+pub const SWEPT_AT_ONCE: usize = 500;
+
+/// What the rest of the program holds of the store.
+#[derive(Clone)]
+pub struct Opened {
+    /// Users and keys.
+    pub directory: Arc<dyn Directory>,
+    /// Sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// What the keys are sealed with.
+    pub master: MasterKey,
+}
+
+/// Opens the store that the configuration names.
+pub async fn open(settings: &StorageSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
+    match settings {
+        StorageSettings::Sqlite { path, master_key } => {
+            let store = Arc::new(SqliteStore::open(path, clock)?);
+            let master = if store.keys().await?.is_empty() {
+                MasterKey::load_or_create(master_key)?
+            } else {
+                MasterKey::load(master_key)?
+            };
+            Ok(Opened {
+                directory: store.clone(),
+                sessions: store,
+                master,
+            })
+        }
+        StorageSettings::Memory => {
+            let store = Arc::new(MemoryStore::new(clock));
+            Ok(Opened {
+                directory: store.clone(),
+                sessions: store,
+                master: MasterKey::ephemeral(random::bytes()),
+            })
+        }
+    }
+}
+
+/// What a store operation gives, later. Dropping it does not undo the operation.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// The store failed: nothing is known about the outcome.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// SQLite reported an error.
+    #[error("the database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Another process held the database for too long; nothing was done.
+    #[error("another process holds the database")]
+    Busy,
+    /// The thread behind the store is gone, or gave up on this operation.
+    #[error("the store was closed")]
+    Closed,
+    /// The system gave no thread.
+    #[error("the store's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// A stored value cannot be what was stored.
+    #[error("the store holds an unreadable {0}")]
+    Unreadable(&'static str),
+    /// The database was written by a newer vestibule.
+    #[error(
+        "the database has version {found}, this program knows versions up to {known}: use the newer program"
+    )]
+    TooNew {
+        /// The version in the database.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{path} cannot be used")]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database file belongs to another user of the system.
+    #[error(
+        "{path} belongs to another user of this system (uid {owner}): run the command as that user"
+    )]
+    NotOwner {
+        /// Which file.
+        path: String,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// The keys in the store are sealed, and what opens them is gone.
+    #[error(
+        "{path} is missing: the keys in the database are sealed with it, so put back the file that was made with them"
+    )]
+    MasterKeyMissing {
+        /// Which file.
+        path: String,
+    },
+    /// A sealed key does not open with the master key.
+    #[error("the master key does not fit this database: use the key file that was made with it")]
+    WrongMasterKey,
+    /// Others can read the master key file.
+    #[error(
+        "{path} can be read by other users of this system (mode {mode:03o}): run `chmod 600 {path}`"
+    )]
+    MasterKeyExposed {
+        /// Which file.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The master key file does not hold a key.
+    #[error("{path} does not hold a master key: it must be 32 bytes in base64, on one line")]
+    MasterKeyMalformed {
+        /// Which file.
+        path: String,
+    },
+    /// The keys in the store do not make a ring.
+    #[error("the keys cannot be used")]
+    Keys(#[from] KeyError),
+}
+
+impl StoreError {
+    /// What the system said about the file or folder at `path`.
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+}
+
+/// Users and keys.
+pub trait Directory: Send + Sync {
+    /// Adds a user.
+    fn add_user(&self, user: NewUser) -> Pending<AddUser>;
+    /// The user of this name, with the password hash.
+    fn account(&self, name: UserName) -> Pending<Option<Account>>;
+    /// The user with this id.
+    fn user(&self, id: UserId) -> Pending<Option<User>>;
+    /// All users, by name.
+    fn users(&self) -> Pending<Vec<User>>;
+    /// Changes what is told about a user. Raises the claims epoch.
+    fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser>;
+    /// Sets the password. Raises the session epoch. `None`: no such user.
+    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>>;
+    /// Disables or enables a user. Raises the session epoch. `None`: no such user.
+    fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>>;
+    /// Removes a user and ends their sessions. Gives the user as they were, with the session epoch
+    /// raised once more. `None`: no such user.
+    fn remove_user(&self, name: UserName) -> Pending<Option<User>>;
+    /// All keys, sealed.
+    fn keys(&self) -> Pending<Vec<SealedKey>>;
+    /// Keeps the first keys of an installation. `false`: there are keys already, nothing changed.
+    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool>;
+}
+
+/// Sessions and their refresh tokens.
+pub trait Sessions: Send + Sync {
+    /// Keeps a new session. `false`: the user is disabled, gone, or has another epoch by now.
+    fn open(&self, row: SessionRow) -> Pending<bool>;
+    /// The session, with the user it belongs to and the store's time, read together.
+    fn load(&self, id: SessionId) -> Pending<Option<Loaded>>;
+    /// Replaces the refresh token: one compare-and-set. `false`: the row was not as expected, or
+    /// the user's epoch has moved on.
+    fn rotate(&self, id: SessionId, rotation: Rotation) -> Pending<bool>;
+    /// Notes the first proof that the client holds this generation; nothing if another is current.
+    fn confirm(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()>;
+    /// Notes the first straggler while this generation is current; nothing if another is.
+    fn note_straggler(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()>;
+    /// Ends a session. `false`: it had been ended already or never was.
+    fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool>;
+    /// Ends all sessions of a user by raising the session epoch, which is returned; `None`: no user.
+    fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>>;
+    /// The sessions that were ended within this span before the store's now, those ended by a raised
+    /// epoch among them: what a process must know before it is ready. At most [`KEPT_AFTER_END`]
+    /// back.
+    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>>;
+    /// Deletes rows of sessions that were over [`KEPT_AFTER_END`] ago; says how many. At most
+    /// [`SWEPT_AT_ONCE`].
+    fn sweep(&self) -> Pending<usize>;
+    /// Answers if the store can be read and written.
+    fn ping(&self) -> Pending<()>;
+}

@@ -1,0 +1,145 @@
+//! What the store takes and gives: users to add, changes, accounts, sealed keys, rotations.
+
+use crate::clock::Timestamp;
+use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
+use crate::session::{KeyPurpose, SessionRow, TokenHash};
+
+/// A user to add.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// A fresh id.
+    pub id: UserId,
+    /// Must not be taken.
+    pub name: UserName,
+    /// How the person is called.
+    pub display_name: Option<DisplayName>,
+    /// Must not be taken.
+    pub email: Option<Email>,
+    /// In any order.
+    pub groups: Vec<GroupName>,
+    /// The hash of the first password.
+    pub password: PasswordHash,
+}
+
+impl NewUser {
+    /// The account this makes, added at `now`.
+    pub fn into_account(self, now: Timestamp) -> Account {
+        Account {
+            user: User {
+                id: self.id,
+                name: self.name,
+                display_name: self.display_name,
+                email: self.email,
+                groups: in_order(self.groups),
+                disabled: false,
+                session_epoch: 0,
+                claims_epoch: 0,
+                created_at: now,
+            },
+            password: self.password,
+        }
+    }
+}
+
+/// What came of adding a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddUser {
+    /// Done.
+    Added(User),
+    /// Somebody has that name.
+    NameTaken,
+    /// Somebody has that e-mail address.
+    EmailTaken,
+}
+
+/// A user with what proves a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Who.
+    pub user: User,
+    /// The hash of the password.
+    pub password: PasswordHash,
+}
+
+/// What to change about a user; `None` leaves it as it is, `Some(None)` takes it away.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// The display name.
+    pub display_name: Option<Option<DisplayName>>,
+    /// The e-mail address.
+    pub email: Option<Option<Email>>,
+    /// All groups, replacing those before.
+    pub groups: Option<Vec<GroupName>>,
+}
+
+impl UserChange {
+    /// Makes the change and raises the claims epoch.
+    pub fn apply(self, user: &mut User) {
+        if let Some(display_name) = self.display_name {
+            user.display_name = display_name;
+        }
+        if let Some(email) = self.email {
+            user.email = email;
+        }
+        if let Some(groups) = self.groups {
+            user.groups = in_order(groups);
+        }
+        user.claims_epoch += 1;
+    }
+}
+
+/// What came of changing a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeUser {
+    /// Done.
+    Changed(User),
+    /// Nobody has that name.
+    NoSuchUser,
+    /// Somebody else has that e-mail address.
+    EmailTaken,
+}
+
+/// A key as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedKey {
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// Its id.
+    pub kid: String,
+    /// Nonce, ciphertext and tag.
+    pub sealed: Vec<u8>,
+}
+
+/// A session as it stands, and the time by the store's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The session.
+    pub row: SessionRow,
+    /// Its user; `None` if removed.
+    pub user: Option<User>,
+    /// The store's time of reading.
+    pub now: Timestamp,
+}
+
+/// One step from a refresh token to its successor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The generation that must be the current one.
+    pub from_generation: u64,
+    /// The hash that must be the current one; becomes the previous.
+    pub from: TokenHash,
+    /// The successor's hash; its generation is `from_generation + 1`.
+    pub to: TokenHash,
+    /// The key that derived the successor.
+    pub next_key: u8,
+    /// The store's time as it was read.
+    pub at: Timestamp,
+    /// The new idle expiry.
+    pub idle_expires_at: Timestamp,
+}
+
+fn in_order(mut groups: Vec<GroupName>) -> Vec<GroupName> {
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}

@@ -1,0 +1,225 @@
+//! The SQLite store: WAL, every commit durable, one writer thread.
+
+mod file;
+mod keys;
+mod queue;
+mod schema;
+mod sessions;
+mod users;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::clock::{Clock, Timestamp};
+use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::session::{RevokeReason, SessionRow};
+use crate::store::sqlite::queue::Queue;
+use crate::store::{
+    Account, AddUser, ChangeUser, Directory, Loaded, NewUser, Pending, Rotation, SealedKey,
+    Sessions, StoreError, UserChange,
+};
+
+/// How long a transaction waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the start waits for other processes that start.
+const LONGEST_START: Duration = Duration::from_secs(5);
+/// Threads that read. A read takes some ten microseconds, so that few are enough.
+const READERS: usize = 2;
+/// Room for every statement of this store.
+const CACHED_STATEMENTS: usize = 64;
+
+/// A database file.
+pub struct SqliteStore {
+    writer: Queue,
+    readers: Queue,
+}
+
+impl SqliteStore {
+    /// Opens the database, creating it (mode 0600) and bringing it to this program's version.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let path = file::prepare(path)?;
+        let mut connection = connect(&path)?;
+        connection.busy_timeout(LONGEST_START)?;
+        write_ahead(&connection)?;
+        schema::migrate(&mut connection)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let readers: Result<Vec<_>, _> = (0..READERS).map(|_| reader(&path)).collect();
+        Ok(Self {
+            writer: Queue::start(
+                "store-writer",
+                vec![connection],
+                TransactionBehavior::Immediate,
+                &clock,
+            )?,
+            readers: Queue::start(
+                "store-reader",
+                readers?,
+                TransactionBehavior::Deferred,
+                &clock,
+            )?,
+        })
+    }
+}
+
+fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+/// Switches to a write-ahead log, which readers need not wait for. SQLite itself does not wait while
+/// another process switches, too; this does.
+fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut pauses = LONGEST_START.as_millis() / PAUSE.as_millis();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && pauses > 0 => pauses -= 1,
+            outcome => return Ok(outcome?),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+impl Directory for SqliteStore {
+    fn add_user(&self, user: NewUser) -> Pending<AddUser> {
+        self.writer.run(move |sql, now| users::add(sql, user, now))
+    }
+
+    fn account(&self, name: UserName) -> Pending<Option<Account>> {
+        self.readers.run(move |sql, _| users::by_name(sql, &name))
+    }
+
+    fn user(&self, id: UserId) -> Pending<Option<User>> {
+        self.readers.run(move |sql, _| users::by_id(sql, &id))
+    }
+
+    fn users(&self) -> Pending<Vec<User>> {
+        self.readers.run(|sql, _| users::all(sql))
+    }
+
+    fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser> {
+        self.writer
+            .run(move |sql, _| users::change(sql, &name, change))
+    }
+
+    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>> {
+        self.writer.run(move |sql, now| {
+            let user = users::set_password(sql, &name, &hash)?;
+            end_sessions(sql, user.as_ref(), now)?;
+            Ok(user)
+        })
+    }
+
+    fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>> {
+        self.writer.run(move |sql, now| {
+            let user = users::set_disabled(sql, &name, disabled)?;
+            end_sessions(sql, user.as_ref(), now)?;
+            Ok(user)
+        })
+    }
+
+    fn remove_user(&self, name: UserName) -> Pending<Option<User>> {
+        self.writer.run(move |sql, now| {
+            let user = users::remove(sql, &name)?;
+            end_sessions(sql, user.as_ref(), now)?;
+            Ok(user)
+        })
+    }
+
+    fn keys(&self) -> Pending<Vec<SealedKey>> {
+        self.readers.run(|sql, _| keys::all(sql))
+    }
+
+    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool> {
+        self.writer.run(move |sql, _| keys::add_first(sql, &keys))
+    }
+}
+
+/// What every raise of a session epoch brings with it, in the same transaction.
+fn end_sessions(sql: &Connection, user: Option<&User>, now: Timestamp) -> Result<(), StoreError> {
+    match user {
+        Some(user) => sessions::revoke_all(sql, &user.id, RevokeReason::UserChanged, now),
+        None => Ok(()),
+    }
+}
+
+impl Sessions for SqliteStore {
+    fn open(&self, row: SessionRow) -> Pending<bool> {
+        self.writer.run(move |sql, _| sessions::open(sql, &row))
+    }
+
+    fn load(&self, id: SessionId) -> Pending<Option<Loaded>> {
+        self.readers.run(move |sql, now| {
+            let Some(row) = sessions::by_id(sql, id)? else {
+                return Ok(None);
+            };
+            let user = users::by_id(sql, &row.user)?;
+            Ok(Some(Loaded { row, user, now }))
+        })
+    }
+
+    fn rotate(&self, id: SessionId, rotation: Rotation) -> Pending<bool> {
+        self.writer
+            .run(move |sql, _| sessions::rotate(sql, id, &rotation))
+    }
+
+    fn confirm(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()> {
+        self.writer
+            .run(move |sql, _| sessions::confirm(sql, id, generation, at))
+    }
+
+    fn note_straggler(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()> {
+        self.writer
+            .run(move |sql, _| sessions::note_straggler(sql, id, generation, at))
+    }
+
+    fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool> {
+        self.writer
+            .run(move |sql, now| sessions::revoke(sql, id, reason, now))
+    }
+
+    fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {
+        self.writer.run(move |sql, now| {
+            let epoch = users::raise_session_epoch(sql, &user)?;
+            sessions::revoke_all(sql, &user, reason, now)?;
+            Ok(epoch)
+        })
+    }
+
+    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {
+        self.readers
+            .run(move |sql, now| sessions::revoked_since(sql, now - span))
+    }
+
+    fn sweep(&self) -> Pending<usize> {
+        self.writer.run(|sql, now| sessions::sweep(sql, now))
+    }
+
+    fn ping(&self) -> Pending<()> {
+        let written = self.writer.run(|_, _| Ok(()));
+        let read = self.readers.run(|sql, _| schema::check(sql));
+        Box::pin(async move {
+            written.await?;
+            read.await
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! Sessions in SQL.
+
+use rusqlite::{Connection, Row, named_params};
+
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::session::{Delivery, RevokeReason, SessionRow, TokenHash};
+use crate::store::{KEPT_AFTER_END, Rotation, SWEPT_AT_ONCE, StoreError};
+
+/// Keeps the session if its user is enabled and has the epoch that the session was opened with.
+pub(super) fn open(sql: &Connection, row: &SessionRow) -> Result<bool, StoreError> {
+    let inserted = sql
+        .prepare_cached(
+            "INSERT INTO sessions (
+                 id, user_id, user_epoch, delivery, remember, device, created_at, authenticated_at,
+                 generation, current_hash, previous_hash, next_key, rotated_at, confirmed_at,
+                 straggler_at, idle_expires_at, absolute_expires_at, revoked_at, revoke_reason
+             )
+             SELECT
+                 :id, users.id, :user_epoch, :delivery, :remember, :device, :created_at,
+                 :authenticated_at, :generation, :current_hash, :previous_hash, :next_key,
+                 :rotated_at, :confirmed_at, :straggler_at, :idle_expires_at,
+                 :absolute_expires_at, :revoked_at, :revoke_reason
+             FROM users
+             WHERE users.id = :user_id AND NOT disabled AND session_epoch = :user_epoch",
+        )?
+        .execute(named_params! {
+            ":id": row.id.as_bytes(),
+            ":user_id": row.user.as_str(),
+            ":user_epoch": row.user_epoch,
+            ":delivery": row.delivery.as_str(),
+            ":remember": row.remember,
+            ":device": row.device,
+            ":created_at": row.created_at.millis(),
+            ":authenticated_at": row.authenticated_at.millis(),
+            ":generation": row.generation,
+            ":current_hash": row.current.0,
+            ":previous_hash": row.previous.map(|hash| hash.0),
+            ":next_key": row.next_key,
+            ":rotated_at": row.rotated_at.map(Timestamp::millis),
+            ":confirmed_at": row.confirmed_at.map(Timestamp::millis),
+            ":straggler_at": row.straggler_at.map(Timestamp::millis),
+            ":idle_expires_at": row.idle_expires_at.millis(),
+            ":absolute_expires_at": row.absolute_expires_at.millis(),
+            ":revoked_at": row.revoked.map(|(at, _)| at.millis()),
+            ":revoke_reason": row.revoked.map(|(_, reason)| reason.as_str()),
+        })?;
+    Ok(inserted == 1)
+}
+
+pub(super) fn by_id(sql: &Connection, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+    sql.prepare_cached("SELECT * FROM sessions WHERE id = ?1")?
+        .query_and_then([id.as_bytes()], session)?
+        .next()
+        .transpose()
+}
+
+/// The compare-and-set: everything it depends on is in the condition.
+pub(super) fn rotate(
+    sql: &Connection,
+    id: SessionId,
+    rotation: &Rotation,
+) -> Result<bool, StoreError> {
+    let updated = sql
+        .prepare_cached(
+            "UPDATE sessions SET
+                 generation = generation + 1,
+                 previous_hash = current_hash,
+                 current_hash = :to,
+                 next_key = :next_key,
+                 rotated_at = :at,
+                 confirmed_at = NULL,
+                 straggler_at = NULL,
+                 idle_expires_at = :idle_expires_at
+             WHERE id = :id
+                 AND generation = :from_generation
+                 AND current_hash = :from
+                 AND revoked_at IS NULL
+                 AND EXISTS (
+                     SELECT 1 FROM users
+                     WHERE users.id = sessions.user_id
+                         AND NOT users.disabled
+                         AND users.session_epoch = sessions.user_epoch
+                 )",
+        )?
+        .execute(named_params! {
+            ":id": id.as_bytes(),
+            ":from_generation": rotation.from_generation,
+            ":from": rotation.from.0,
+            ":to": rotation.to.0,
+            ":next_key": rotation.next_key,
+            ":at": rotation.at.millis(),
+            ":idle_expires_at": rotation.idle_expires_at.millis(),
+        })?;
+    Ok(updated == 1)
+}
+
+pub(super) fn confirm(
+    sql: &Connection,
+    id: SessionId,
+    generation: u64,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "UPDATE sessions SET confirmed_at = ?3
+         WHERE id = ?1 AND generation = ?2 AND confirmed_at IS NULL",
+    )?
+    .execute((id.as_bytes(), generation, at.millis()))?;
+    Ok(())
+}
+
+pub(super) fn note_straggler(
+    sql: &Connection,
+    id: SessionId,
+    generation: u64,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "UPDATE sessions SET straggler_at = ?3
+         WHERE id = ?1 AND generation = ?2 AND straggler_at IS NULL",
+    )?
+    .execute((id.as_bytes(), generation, at.millis()))?;
+    Ok(())
+}
+
+pub(super) fn revoke(
+    sql: &Connection,
+    id: SessionId,
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let revoked = sql
+        .prepare_cached(
+            "UPDATE sessions SET revoked_at = ?2, revoke_reason = ?3
+             WHERE id = ?1 AND revoked_at IS NULL",
+        )?
+        .execute((id.as_bytes(), now.millis(), reason.as_str()))?;
+    Ok(revoked == 1)
+}
+
+/// Revokes every session of the user that is not revoked yet.
+pub(super) fn revoke_all(
+    sql: &Connection,
+    user: &UserId,
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "UPDATE sessions SET revoked_at = ?2, revoke_reason = ?3
+         WHERE user_id = ?1 AND revoked_at IS NULL",
+    )?
+    .execute((user.as_str(), now.millis(), reason.as_str()))?;
+    Ok(())
+}
+
+pub(super) fn revoked_since(
+    sql: &Connection,
+    since: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    sql.prepare_cached("SELECT id FROM sessions WHERE revoked_at >= ?1")?
+        .query_and_then([since.millis()], |row| {
+            Ok(SessionId::from_bytes(row.get("id")?))
+        })?
+        .collect()
+}
+
+pub(super) fn sweep(sql: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    let deleted = sql
+        .prepare_cached(
+            "DELETE FROM sessions WHERE id IN (
+                 SELECT id FROM sessions
+                 WHERE min(idle_expires_at, absolute_expires_at,
+                           coalesce(revoked_at, idle_expires_at)) < ?1
+                 LIMIT ?2
+             )",
+        )?
+        .execute(((now - KEPT_AFTER_END).millis(), SWEPT_AT_ONCE))?;
+    Ok(deleted)
+}
+
+fn session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
+    let delivery: String = row.get("delivery")?;
+    Ok(SessionRow {
+        id: SessionId::from_bytes(row.get("id")?),
+        user: UserId::parse(&row.get::<_, String>("user_id")?)
+            .ok_or(StoreError::Unreadable("user id"))?,
+        user_epoch: row.get("user_epoch")?,
+        delivery: Delivery::parse(&delivery).ok_or(StoreError::Unreadable("delivery"))?,
+        remember: row.get("remember")?,
+        device: row.get("device")?,
+        created_at: Timestamp::from_millis(row.get("created_at")?),
+        authenticated_at: Timestamp::from_millis(row.get("authenticated_at")?),
+        generation: row.get("generation")?,
+        current: TokenHash(row.get("current_hash")?),
+        previous: row.get::<_, Option<_>>("previous_hash")?.map(TokenHash),
+        next_key: row.get("next_key")?,
+        rotated_at: moment(row, "rotated_at")?,
+        confirmed_at: moment(row, "confirmed_at")?,
+        straggler_at: moment(row, "straggler_at")?,
+        idle_expires_at: Timestamp::from_millis(row.get("idle_expires_at")?),
+        absolute_expires_at: Timestamp::from_millis(row.get("absolute_expires_at")?),
+        revoked: revoked(row)?,
+    })
+}
+
+fn revoked(row: &Row<'_>) -> Result<Option<(Timestamp, RevokeReason)>, StoreError> {
+    let Some(at) = moment(row, "revoked_at")? else {
+        return Ok(None);
+    };
+    let reason: Option<String> = row.get("revoke_reason")?;
+    let reason = reason
+        .and_then(|name| RevokeReason::parse(&name))
+        .ok_or(StoreError::Unreadable("reason of a revocation"))?;
+    Ok(Some((at, reason)))
+}
+
+fn moment(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    let millis: Option<i64> = row.get(column)?;
+    Ok(millis.map(Timestamp::from_millis))
+}
