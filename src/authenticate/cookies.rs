@@ -1,0 +1,384 @@
+//! Our cookies: their names, reading them, taking them out of forwarded requests, setting and clearing.
+
+use std::{fmt, str};
+
+use http::header::{COOKIE, Entry};
+use http::{HeaderMap, HeaderValue};
+
+use crate::authenticate::CredentialError;
+use crate::identity::Secret;
+use crate::request::{Origin, Scheme};
+use crate::session::{Delivery, Tokens};
+
+/// All cookies of a request together may have this many bytes.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// Names that start so are ours on this host, whatever port or scheme they were made for: an app
+/// can neither see nor set them. In lower case; browsers compare name prefixes without case.
+const RESERVED: [&str; 4] = [
+    "__host-vestibule_",
+    "__secure-vestibule_",
+    "vestibule_access",
+    "vestibule_refresh",
+];
+
+/// The names and attributes of our cookies, which follow from `public_url`:
+/// `__Host-vestibule_access` and `__Host-vestibule_refresh`; without `__Host-` under plain http; with
+/// `_PORT` at the end where the port is not the scheme's own, because cookies do not know ports.
+#[derive(Clone, Debug)]
+pub struct Cookies {
+    access: Box<str>,
+    refresh: Box<str>,
+    attributes: &'static str,
+}
+
+/// The values of our cookies in one request. A value that is not text is given as the empty one,
+/// which is no token either.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct CookiePair<'a> {
+    /// The access cookie.
+    pub access: Option<&'a str>,
+    /// The refresh cookie.
+    pub refresh: Option<&'a str>,
+}
+
+impl Cookies {
+    /// The cookies under these public URLs (never empty; the first decides).
+    pub fn new(public: &[Origin]) -> Self {
+        public.first().map_or_else(
+            || Self::named(Scheme::Https, None),
+            |origin| Self::named(origin.scheme, origin.host.port()),
+        )
+    }
+
+    fn named(scheme: Scheme, port: Option<u16>) -> Self {
+        let (prefix, attributes) = match scheme {
+            Scheme::Https => ("__Host-", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            Scheme::Http => ("", "; Path=/; HttpOnly; SameSite=Lax"),
+        };
+        let suffix = port
+            .filter(|port| *port != scheme.default_port())
+            .map_or_else(String::new, |port| format!("_{port}"));
+        Self {
+            access: format!("{prefix}vestibule_access{suffix}").into(),
+            refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
+            attributes,
+        }
+    }
+
+    /// Reads ours from all `Cookie` fields together, by their exact names (RFC 6265 §4.2.1, without
+    /// quoting). One of ours twice is refused: a browser cannot have set both.
+    pub fn read<'a>(&self, headers: &'a HeaderMap) -> Result<CookiePair<'a>, CredentialError> {
+        let mut pair = CookiePair::default();
+        let mut bytes = 0;
+        for field in headers.get_all(COOKIE) {
+            bytes += field.len();
+            if bytes > MOST_BYTES {
+                return Err(CredentialError::TooLarge);
+            }
+            for (name, value) in field.as_bytes().split(|b| *b == b';').filter_map(parts) {
+                let place = if name == self.access.as_bytes() {
+                    &mut pair.access
+                } else if name == self.refresh.as_bytes() {
+                    &mut pair.refresh
+                } else {
+                    continue;
+                };
+                if place.replace(str::from_utf8(value).unwrap_or("")).is_some() {
+                    return Err(CredentialError::Ambiguous("the same cookie came twice"));
+                }
+            }
+        }
+        Ok(pair)
+    }
+
+    /// Takes ours out of the `Cookie` fields and leaves all others byte for byte as they came.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        if !headers.get_all(COOKIE).iter().any(holds_ours) {
+            return;
+        }
+        let Entry::Occupied(fields) = headers.entry(COOKIE) else {
+            return;
+        };
+        let (name, fields) = fields.remove_entry_mult();
+        let kept: Vec<HeaderValue> = fields.filter_map(without_ours).collect();
+        for field in kept {
+            headers.append(&name, field);
+        }
+    }
+
+    /// Whether an app's `Set-Cookie` value would set one of ours: then it is dropped.
+    pub fn would_be_set_by(&self, set_cookie: &HeaderValue) -> bool {
+        let pair = set_cookie.as_bytes().split(|b| *b == b';').next();
+        pair.is_some_and(is_ours)
+    }
+
+    /// The `Set-Cookie` values that hand these tokens out, refresh cookie first: a client that is cut
+    /// off between the two can still renew. `hybrid` sets the refresh cookie only, `token` none.
+    pub fn set(&self, tokens: &Tokens) -> Vec<HeaderValue> {
+        let keep = |ends| tokens.remember.then_some(ends);
+        let refresh = |ends| self.cookie(&self.refresh, &tokens.refresh, keep(ends));
+        let access = |ends| self.cookie(&self.access, &tokens.access.text, keep(ends));
+        let refresh_ends = tokens.refresh_expires_at.since(tokens.issued_at).as_secs();
+        let access_ends = tokens.access.expires_at.since(tokens.issued_at).as_secs();
+        match tokens.delivery {
+            Delivery::Token => Vec::new(),
+            Delivery::Hybrid => vec![refresh(refresh_ends)],
+            Delivery::Cookie => vec![refresh(refresh_ends), access(access_ends)],
+        }
+    }
+
+    /// The `Set-Cookie` values that clear both.
+    pub fn clear(&self) -> [HeaderValue; 2] {
+        [&self.refresh, &self.access].map(|name| {
+            field(format!(
+                "{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{}",
+                self.attributes
+            ))
+        })
+    }
+
+    fn cookie(&self, name: &str, token: &Secret<String>, seconds: Option<u64>) -> HeaderValue {
+        let (value, attributes) = (token.expose(), self.attributes);
+        let mut field = match seconds {
+            Some(seconds) => field(format!("{name}={value}; Max-Age={seconds}{attributes}")),
+            None => field(format!("{name}={value}{attributes}")),
+        };
+        field.set_sensitive(true);
+        field
+    }
+}
+
+/// Shows which cookies came, and nothing of them.
+impl fmt::Debug for CookiePair<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookiePair")
+            .field("access", &self.access.map(|_| "***"))
+            .field("refresh", &self.refresh.map(|_| "***"))
+            .finish()
+    }
+}
+
+/// Name and value of one cookie, split at the first `=`. Quotes stay: no token has any.
+fn parts(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut halves = cookie.splitn(2, |b| *b == b'=');
+    Some((halves.next()?.trim_ascii(), halves.next()?.trim_ascii()))
+}
+
+fn holds_ours(field: &HeaderValue) -> bool {
+    field.as_bytes().split(|b| *b == b';').any(is_ours)
+}
+
+/// Whether the name of this cookie is reserved. A cookie without name counts by its value, because
+/// browsers send it back as the value alone.
+fn is_ours(cookie: &[u8]) -> bool {
+    let start = cookie
+        .iter()
+        .position(|b| !matches!(b, b' ' | b'\t' | b'='))
+        .and_then(|start| cookie.get(start..))
+        .unwrap_or_default();
+    RESERVED.iter().any(|reserved| {
+        start
+            .get(..reserved.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(reserved.as_bytes()))
+    })
+}
+
+/// The field without our cookies; `None` where nothing remains.
+fn without_ours(field: HeaderValue) -> Option<HeaderValue> {
+    if !holds_ours(&field) {
+        return Some(field);
+    }
+    let kept: Vec<&[u8]> = field
+        .as_bytes()
+        .split(|b| *b == b';')
+        .filter(|cookie| !is_ours(cookie))
+        .collect();
+    let kept = kept.join(&b';');
+    let kept = kept.trim_ascii_start();
+    (!kept.is_empty())
+        .then(|| HeaderValue::from_bytes(kept).ok())
+        .flatten()
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "names, attributes and tokens are visible ASCII"
+)]
+fn field(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("our cookies are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::identity::SessionId;
+    use crate::session::access_token::Minted;
+
+    fn https() -> Cookies {
+        Cookies::named(Scheme::Https, None)
+    }
+
+    fn request(fields: &[&[u8]]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|field| (COOKIE, HeaderValue::from_bytes(field).unwrap()))
+            .collect()
+    }
+
+    fn stripped(fields: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut headers = request(fields);
+        https().strip(&mut headers);
+        let left = headers.get_all(COOKIE).iter();
+        left.map(|field| field.as_bytes().to_vec()).collect()
+    }
+
+    fn tokens(delivery: Delivery, remember: bool) -> Tokens {
+        Tokens {
+            access: Minted {
+                text: Secret::new("A".to_owned()),
+                expires_at: Timestamp::from_seconds(1300),
+            },
+            refresh: Secret::new("R".to_owned()),
+            refresh_expires_at: Timestamp::from_seconds(2000),
+            session: SessionId::from_bytes([0; 16]),
+            delivery,
+            remember,
+            issued_at: Timestamp::from_seconds(1000),
+        }
+    }
+
+    #[test]
+    fn the_names_follow_from_scheme_and_port() {
+        for (scheme, port, access) in [
+            (Scheme::Https, None, "__Host-vestibule_access"),
+            (Scheme::Https, Some(443), "__Host-vestibule_access"),
+            (Scheme::Https, Some(8443), "__Host-vestibule_access_8443"),
+            (Scheme::Http, None, "vestibule_access"),
+            (Scheme::Http, Some(8080), "vestibule_access_8080"),
+        ] {
+            assert_eq!(&*Cookies::named(scheme, port).access, access);
+        }
+    }
+
+    #[test]
+    fn ours_are_read_from_all_fields_together() {
+        let headers = request(&[
+            b"a=1;__Host-vestibule_access \t=  tok=en\t; b=\xff",
+            b"__Host-vestibule_refresh=r",
+        ]);
+        let pair = https().read(&headers).unwrap();
+        assert_eq!(pair.access, Some("tok=en"));
+        assert_eq!(pair.refresh, Some("r"));
+    }
+
+    #[test]
+    fn names_are_read_exactly_and_quotes_stay() {
+        for (field, access) in [
+            ("__host-vestibule_access=x", None),
+            ("__Host-vestibule_accesss=x", None),
+            ("__Host-vestibule_access", None),
+            ("=__Host-vestibule_access=x", None),
+            ("$Version=1; __Host-vestibule_access=\"x\"", Some("\"x\"")),
+            ("__Host-vestibule_access=", Some("")),
+        ] {
+            let headers = request(&[field.as_bytes()]);
+            assert_eq!(https().read(&headers).unwrap().access, access, "{field}");
+        }
+        let headers = request(&[b"__Host-vestibule_access=\xff"]);
+        assert_eq!(https().read(&headers).unwrap().access, Some(""));
+    }
+
+    #[test]
+    fn the_same_cookie_twice_is_ambiguous() {
+        let twice: [&[&[u8]]; 2] = [
+            &[b"__Host-vestibule_access=a; __Host-vestibule_access=a"],
+            &[b"__Host-vestibule_refresh=a", b"__Host-vestibule_refresh=b"],
+        ];
+        for fields in twice {
+            let read = https().read(&request(fields)).unwrap_err();
+            assert!(matches!(read, CredentialError::Ambiguous(_)));
+        }
+    }
+
+    #[test]
+    fn more_than_16_kib_are_too_large() {
+        let half = vec![b'x'; MOST_BYTES / 2];
+        let headers = request(&[&half, &half]);
+        assert_eq!(https().read(&headers), Ok(CookiePair::default()));
+        let headers = request(&[&half, &half, b"x"]);
+        assert_eq!(https().read(&headers), Err(CredentialError::TooLarge));
+    }
+
+    #[test]
+    fn the_app_sees_all_cookies_but_ours_byte_for_byte() {
+        let cases: [(&[u8], &[u8]); 6] = [
+            (b"a=1;  b=\xff;c", b"a=1;  b=\xff;c"),
+            (b"a=1; __Host-vestibule_access=x; b=2", b"a=1; b=2"),
+            (b"__HOST-VESTIBULE_access=x;b=2 ", b"b=2 "),
+            (b"a=\"1\"; =__Host-vestibule_refresh=x", b"a=\"1\""),
+            (
+                b"vestibule_access_8080=x; my_vestibule_access=1",
+                b"my_vestibule_access=1",
+            ),
+            (b"__Host-vestibule; a==", b"__Host-vestibule; a=="),
+        ];
+        for (before, after) in cases {
+            assert_eq!(stripped(&[before]), [after], "{}", before.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_field_with_nothing_left_is_dropped() {
+        assert!(stripped(&[b" __Host-vestibule_access=x; __Host-vestibule_refresh"]).is_empty());
+        assert_eq!(
+            stripped(&[b"__Host-vestibule_access=x", b"b=2", b"c"]),
+            [&b"b=2"[..], b"c"]
+        );
+    }
+
+    #[test]
+    fn an_app_cannot_set_ours() {
+        for (set_cookie, ours) in [
+            ("__Host-vestibule_access=x; Path=/", true),
+            (" __hOST-vestibule_anything = x", true),
+            ("__Secure-vestibule_access=x", true),
+            ("vestibule_refresh_8080=x", true),
+            ("=__Host-vestibule_access=x", true),
+            ("__Host-vestibule_access", true),
+            ("session=__Host-vestibule_access", false),
+            ("vestibule=x; vestibule_access=x", false),
+            ("", false),
+        ] {
+            let value = HeaderValue::from_static(set_cookie);
+            assert_eq!(https().would_be_set_by(&value), ours, "{set_cookie}");
+        }
+    }
+
+    #[test]
+    fn cookies_last_as_long_as_their_tokens_where_the_person_is_remembered() {
+        assert_eq!(
+            https().set(&tokens(Delivery::Cookie, true)),
+            [
+                "__Host-vestibule_refresh=R; Max-Age=1000; Path=/; Secure; HttpOnly; SameSite=Lax",
+                "__Host-vestibule_access=A; Max-Age=300; Path=/; Secure; HttpOnly; SameSite=Lax",
+            ]
+        );
+        let plain = Cookies::named(Scheme::Http, Some(8080));
+        assert_eq!(
+            plain.set(&tokens(Delivery::Hybrid, false)),
+            ["vestibule_refresh_8080=R; Path=/; HttpOnly; SameSite=Lax"]
+        );
+        assert!(https().set(&tokens(Delivery::Token, true)).is_empty());
+    }
+
+    #[test]
+    fn clearing_repeats_the_attributes() {
+        assert_eq!(
+            https().clear()[1],
+            "__Host-vestibule_access=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; \
+             Path=/; Secure; HttpOnly; SameSite=Lax"
+        );
+    }
+}

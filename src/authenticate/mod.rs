@@ -1,0 +1,13 @@
+//! Who is asking? Credentials in headers and cookies, checked; and the refresh that renews them.
+
+pub mod cookies;
+pub mod credentials;
+pub mod refresh;
+pub mod refusal;
+pub mod verify;
+
+pub use cookies::Cookies;
+pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
+pub use refresh::{RefreshError, Refreshed, Refresher};
+pub use refusal::{challenge_problem, credential_problem};
+pub use verify::{Authenticator, last_token_ends};

@@ -1,0 +1,104 @@
+//! Is this access token good now? Verified tokens are remembered; their times are asked each time.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::authenticate::Credentials;
+use crate::authenticate::cookies::CookiePair;
+use crate::clock::Timestamp;
+use crate::identity::{Proof, Reason, Refused, Visitor};
+use crate::session::{Claims, KeyRing, Revocations, TokenError, TokenSettings, access_token};
+
+/// Turns credentials into a visitor. Shared by all threads.
+pub struct Authenticator {
+    settings: TokenSettings,
+    ring: Arc<KeyRing>,
+    revocations: Arc<Revocations>,
+    /// Facts about tokens whose signature was checked, by the whole token. Only good tokens are
+    /// kept, so that nobody can fill it with forged ones.
+    verified: Cache<Box<str>, Arc<Claims>, ByBytes>,
+}
+
+impl Authenticator {
+    /// `cache_bytes`: how much memory verified tokens may take.
+    pub fn new(
+        settings: TokenSettings,
+        ring: Arc<KeyRing>,
+        revocations: Arc<Revocations>,
+        cache_bytes: u64,
+    ) -> Self {
+        const USUAL_BYTES: u64 = 2048;
+        let items = usize::try_from(cache_bytes / USUAL_BYTES).unwrap_or(usize::MAX);
+        Self {
+            settings,
+            ring,
+            revocations,
+            verified: Cache::with_weighter(items, cache_bytes, ByBytes),
+        }
+    }
+
+    /// Who is asking. A refresh cookie alone makes a stranger.
+    pub fn visitor(&self, credentials: Credentials<'_>, now: Timestamp) -> Visitor {
+        let (token, proof) = match credentials {
+            Credentials::Bearer(token) => (token, Proof::Bearer),
+            Credentials::Cookies(CookiePair {
+                access: Some(token),
+                ..
+            }) => (token, Proof::Cookie),
+            Credentials::Cookies(CookiePair { access: None, .. }) | Credentials::None => {
+                return Visitor::Stranger;
+            }
+        };
+        match self.live(token, now) {
+            Ok(claims) => Visitor::Known(claims.to_known(proof)),
+            Err(reason) => Visitor::Refused(Refused { reason, proof }),
+        }
+    }
+
+    /// The claims of an authentic access token, live or over: for signing out.
+    pub fn authentic(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        if let Some(claims) = self.verified.get(token) {
+            return Ok(claims);
+        }
+        let claims = access_token::verify(token, &self.settings, &self.ring)?;
+        let claims = Arc::new(claims);
+        self.verified.insert(token.into(), Arc::clone(&claims));
+        Ok(claims)
+    }
+
+    fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Reason> {
+        let claims = self.authentic(token).map_err(reason)?;
+        claims.check_times(now, &self.settings).map_err(reason)?;
+        if self.revocations.cover(&claims) {
+            return Err(Reason::Revoked);
+        }
+        Ok(claims)
+    }
+}
+
+/// When the last access token is over that a session ended `now` can still have: how long its
+/// revocation must be remembered.
+pub fn last_token_ends(now: Timestamp, settings: &TokenSettings) -> Timestamp {
+    now + settings.revocation_span()
+}
+
+const fn reason(error: TokenError) -> Reason {
+    match error {
+        TokenError::Invalid => Reason::Invalid,
+        TokenError::WrongType => Reason::WrongType,
+        TokenError::Expired => Reason::Expired,
+    }
+}
+
+/// Roughly the memory of an entry: the token, its claims read out, and its identity's headers.
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Box<str>, Arc<Claims>> for ByBytes {
+    fn weight(&self, token: &Box<str>, _: &Arc<Claims>) -> u64 {
+        const OVERHEAD: u64 = 512;
+        OVERHEAD + 3 * token.len() as u64
+    }
+}

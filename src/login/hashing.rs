@@ -1,0 +1,112 @@
+//! Password hashing off the request threads, a bounded number at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::identity::{PasswordHash, Secret};
+
+/// How many may wait for a hash.
+const MOST_WAITING: usize = 64;
+/// How long each may wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Too many sign-ins at once: answer 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many sign-ins are waiting")]
+pub struct Busy;
+
+/// Hashes and checks passwords on the blocking threads of a runtime.
+#[derive(Clone)]
+pub struct Hasher {
+    runtime: Handle,
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Hasher {
+    /// At most `at_once` hashes run and 64 wait, each for at most 2 s.
+    pub fn new(runtime: Handle, at_once: usize) -> Self {
+        Self {
+            runtime,
+            running: Arc::new(Semaphore::new(at_once.max(1))),
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+        }
+    }
+
+    /// One that is busy whenever it is asked to hash: it shows who asks.
+    #[cfg(test)]
+    pub(super) fn full(runtime: Handle) -> Self {
+        Self {
+            waiting: Arc::new(Semaphore::new(0)),
+            ..Self::new(runtime, 1)
+        }
+    }
+
+    /// Whether the password fits.
+    pub async fn fits(&self, hash: PasswordHash, password: Secret<String>) -> Result<bool, Busy> {
+        self.run(move || hash.fits(&password)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let place = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let permit = Arc::clone(&self.running).acquire_owned();
+        let permit = timeout(LONGEST_WAIT, permit).await;
+        let permit = permit.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        drop(place);
+        let work = move || {
+            // Held until the work is done, even if nobody waits for it any more.
+            let _permit = permit;
+            work()
+        };
+        // The work is only lost when the runtime is being shut down.
+        self.runtime.spawn_blocking(work).await.map_err(|_| Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_a_client_that_hung_up_frees_nothing_early() {
+        let runtime = paused();
+        let hasher = Hasher::new(runtime.handle().clone(), 1);
+        let (release, released) = mpsc::channel::<()>();
+        runtime.block_on(async {
+            let (started, starts) = tokio::sync::oneshot::channel();
+            let held = hasher.run(move || {
+                let _ = started.send(());
+                released.recv()
+            });
+            tokio::select! {
+                _ = held => unreachable!("nobody released it"),
+                _ = starts => {}
+            }
+            assert_eq!(hasher.running.available_permits(), 0);
+
+            let full = hasher.waiting.try_acquire_many(64).unwrap();
+            assert_eq!(hasher.run(|| ()).await, Err(Busy));
+            drop(full);
+
+            release.send(()).unwrap();
+            assert_eq!(hasher.run(|| 7).await, Ok(7));
+        });
+    }
+}

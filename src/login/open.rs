@@ -1,0 +1,113 @@
+//! Opens a session for somebody who proved who they are.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::clock::{Clock, Timestamp};
+use crate::identity::{SessionId, User};
+use crate::random;
+use crate::session::access_token::TooLarge;
+use crate::session::{
+    Delivery, KeyRing, RefreshToken, SessionRow, SessionSettings, TokenSettings, Tokens, issue,
+};
+use crate::store::{Sessions, StoreError};
+
+/// What the person asked for.
+#[derive(Clone, Debug)]
+pub struct OpenSession {
+    /// Where the tokens go.
+    pub delivery: Delivery,
+    /// Whether cookies outlive the browser's closing.
+    pub remember: bool,
+    /// What the person calls the device; at most 64 characters.
+    pub device: Option<String>,
+}
+
+/// Why no session was opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The user's groups make the access token too large.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The user was disabled, removed or changed their password in this very moment.
+    #[error("the user was changed meanwhile")]
+    UserChanged,
+}
+
+/// Opens sessions.
+#[derive(Clone)]
+pub struct Opener {
+    sessions: Arc<dyn Sessions>,
+    clock: Arc<dyn Clock>,
+    ring: Arc<KeyRing>,
+    tokens: TokenSettings,
+    settings: SessionSettings,
+}
+
+impl Opener {
+    /// An opener over this store.
+    pub fn new(
+        sessions: Arc<dyn Sessions>,
+        clock: Arc<dyn Clock>,
+        ring: Arc<KeyRing>,
+        tokens: TokenSettings,
+        settings: SessionSettings,
+    ) -> Self {
+        Self {
+            sessions,
+            clock,
+            ring,
+            tokens,
+            settings,
+        }
+    }
+
+    /// Always a new session id (ASVS 7.2.4).
+    pub async fn open(&self, user: &User, wanted: OpenSession) -> Result<Tokens, OpenError> {
+        let now = self.clock.now();
+        let id = SessionId::from_bytes(random::bytes());
+        let refresh = RefreshToken::first(id, random::bytes());
+        let row = self.row(user, wanted, &refresh, now);
+        let jti = random::bytes();
+        let tokens = issue(&row, user, &refresh, now, jti, &self.tokens, &self.ring)?;
+        if self.sessions.open(row).await? {
+            Ok(tokens)
+        } else {
+            Err(OpenError::UserChanged)
+        }
+    }
+
+    fn row(
+        &self,
+        user: &User,
+        wanted: OpenSession,
+        refresh: &RefreshToken,
+        now: Timestamp,
+    ) -> SessionRow {
+        let absolute_expires_at = now + self.settings.absolute_ttl;
+        SessionRow {
+            id: refresh.session,
+            user: user.id.clone(),
+            user_epoch: user.session_epoch,
+            delivery: wanted.delivery,
+            remember: wanted.remember,
+            device: wanted.device,
+            created_at: now,
+            authenticated_at: now,
+            generation: refresh.generation,
+            current: refresh.hash(),
+            previous: None,
+            next_key: self.ring.next_key(),
+            rotated_at: None,
+            confirmed_at: None,
+            straggler_at: None,
+            idle_expires_at: (now + self.settings.idle_ttl).min(absolute_expires_at),
+            absolute_expires_at,
+            revoked: None,
+        }
+    }
+}
