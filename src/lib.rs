@@ -46,6 +46,7 @@ pub mod login;
 pub mod observe;
 pub mod pages;
 pub mod policy;
+pub mod proxy;
 pub mod random;
 pub mod reply;
 pub mod request;

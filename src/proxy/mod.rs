@@ -1,0 +1,24 @@
+//! Carries a permitted request to the app and the answer back.
+
+pub mod body;
+pub mod forward;
+pub mod pool;
+
+mod assertions;
+mod connect;
+mod exchange;
+mod forwarding;
+mod headers_down;
+mod headers_up;
+mod hop_by_hop;
+mod identity;
+mod request_body;
+mod tunnel;
+
+pub use body::Body;
+pub use forward::{ForwardError, Forwarded, Forwarder};
+pub use pool::Upstreams;
+pub use tunnel::Place;
+
+#[cfg(test)]
+mod tests;
