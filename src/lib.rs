@@ -41,6 +41,7 @@
 pub mod authenticate;
 pub mod clock;
 pub mod config;
+pub mod gateway;
 pub mod identity;
 pub mod login;
 pub mod observe;

@@ -1,0 +1,209 @@
+//! Everything a request needs, built once from the configuration: the only wiring.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use thiserror::Error;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::authenticate::{Authenticator, Cookies, Refresher};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::login::{Hasher, LocalLogin, Opener};
+use crate::pages::Pages;
+use crate::policy::{Route, RouteError, Routes};
+use crate::proxy::Forwarder;
+use crate::session::{KeyRing, Revocations};
+use crate::store::{self, Directory, Sessions, StoreError};
+
+/// How much memory verified access tokens may take, in bytes.
+const TOKEN_CACHE: u64 = 16 * 1024 * 1024;
+
+/// One installation, shared by all threads.
+pub struct Gateway {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// Where requests go.
+    pub routes: Routes,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The keys.
+    pub ring: Arc<KeyRing>,
+    /// What was ended lately.
+    pub revocations: Arc<Revocations>,
+    /// The users.
+    pub directory: Arc<dyn Directory>,
+    /// The sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// Our cookies.
+    pub cookies: Cookies,
+    /// Who is asking.
+    pub authenticator: Authenticator,
+    /// Exchanges refresh tokens.
+    pub refresher: Refresher,
+    /// Checks passwords.
+    pub login: LocalLogin,
+    /// Opens sessions.
+    pub opener: Opener,
+    /// What people see.
+    pub pages: Pages,
+    /// The way to the apps.
+    pub forwarder: Forwarder,
+    /// Runs what must outlive the client.
+    pub background: Background,
+    /// Whether new requests are welcome.
+    pub readiness: Readiness,
+}
+
+/// Why a gateway could not be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The store cannot be used.
+    #[error("the store {storage} (storage.url) cannot be used")]
+    Store {
+        /// Which store.
+        storage: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The routes contradict each other.
+    #[error("the routes cannot be used")]
+    Routes(#[from] RouteError),
+}
+
+impl Gateway {
+    /// Opens the store, reads or makes the keys, loads what was revoked lately, and puts the rooms
+    /// together.
+    pub async fn build(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Result<Self, BuildError> {
+        let store::Opened {
+            directory,
+            sessions,
+            master,
+        } = store::open(&config.storage, Arc::clone(&clock))
+            .await
+            .map_err(|error| unusable(&config, error))?;
+        let ring = store::keys::load_or_create(&*directory, &master).await;
+        let ring = Arc::new(ring.map_err(|error| unusable(&config, error))?);
+        let revocations = load_revocations(&config, &*sessions, &*clock).await;
+        let revocations = revocations.map_err(|error| unusable(&config, error))?;
+        let tokens = config.tokens.clone();
+        let cookies = Cookies::new(&config.server.public_urls);
+        let hasher = Hasher::new(background.0.clone(), hashes_at_once());
+        Ok(Self {
+            routes: routes(&config)?,
+            authenticator: Authenticator::new(
+                tokens.clone(),
+                Arc::clone(&ring),
+                Arc::clone(&revocations),
+                TOKEN_CACHE,
+            ),
+            refresher: Refresher::new(
+                Arc::clone(&sessions),
+                Arc::clone(&ring),
+                Arc::clone(&revocations),
+                tokens.clone(),
+                config.sessions,
+            ),
+            login: LocalLogin::new(Arc::clone(&directory), hasher),
+            opener: Opener::new(
+                Arc::clone(&sessions),
+                Arc::clone(&clock),
+                Arc::clone(&ring),
+                tokens,
+                config.sessions,
+            ),
+            pages: Pages::new(&config.server.prefix),
+            forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
+            readiness: Readiness::default(),
+            config,
+            clock,
+            ring,
+            revocations,
+            directory,
+            sessions,
+            cookies,
+            background,
+        })
+    }
+}
+
+/// Whether a load balancer should send requests here.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// From now on, no new requests are welcome.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the stop has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+fn unusable(config: &Config, source: StoreError) -> BuildError {
+    let storage = config.storage.to_string();
+    BuildError::Store { storage, source }
+}
+
+fn routes(config: &Config) -> Result<Routes, RouteError> {
+    let routes: Vec<Route> = config.routes.iter().map(|r| r.route.clone()).collect();
+    let hosts = config.server.public_urls.iter();
+    Routes::new(
+        routes,
+        config.server.prefix.clone(),
+        hosts.map(|origin| origin.host.clone()).collect(),
+    )
+}
+
+/// A session that ended while this process was down must stay ended: its access tokens may live on.
+async fn load_revocations(
+    config: &Config,
+    sessions: &dyn Sessions,
+    clock: &dyn Clock,
+) -> Result<Arc<Revocations>, StoreError> {
+    let span = config.tokens.revocation_span();
+    let until = clock.now() + span;
+    let revocations = Revocations::default();
+    for session in sessions.revoked_within(span).await? {
+        revocations.end_session(session, until);
+    }
+    Ok(Arc::new(revocations))
+}
+
+/// Half the cores, so that sign-ins never take the machine from forwarding.
+fn hashes_at_once() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
+
+/// The runtime beside the data threads, for work that must not be dropped with its request.
+#[derive(Clone, Debug)]
+pub struct Background(Handle);
+
+impl Background {
+    /// On this runtime.
+    pub const fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    /// Runs `work` to its end, whether or not anybody waits for it.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.spawn(work)
+    }
+}
