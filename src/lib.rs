@@ -38,9 +38,11 @@
 //! `clock random reply request · identity · policy session · config · pages observe · store ·
 //! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
 
+pub mod admin;
 pub mod authenticate;
 pub mod clock;
 pub mod config;
+pub mod endpoints;
 pub mod gateway;
 pub mod identity;
 pub mod login;

@@ -1,0 +1,75 @@
+//! For operators and orchestrators: is the process alive, and should it get requests?
+
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+use crate::gateway::Gateway;
+use crate::reply::{Problem, Reply, json};
+
+/// The answer of a probe.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// Answers a request on the admin listener.
+pub async fn answer(gateway: &Gateway, method: &Method, path: &str) -> Reply {
+    match (path, method) {
+        ("/healthz", &(Method::GET | Method::HEAD)) => told(StatusCode::OK, "alive", None),
+        ("/readyz", &(Method::GET | Method::HEAD)) => readiness(gateway).await,
+        ("/healthz" | "/readyz", _) => wrong_method(),
+        _ => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "the admin listener has /healthz and /readyz",
+        )
+        .to_json(),
+    }
+}
+
+/// Ready: not stopping, and the store answers. Keys and revocations were loaded before the admin
+/// listener was opened.
+async fn readiness(gateway: &Gateway) -> Reply {
+    if gateway.readiness.is_stopping() {
+        return told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            Some("the process is stopping"),
+        );
+    }
+    match gateway.sessions.ping().await {
+        Ok(()) => told(StatusCode::OK, "ready", None),
+        Err(error) => {
+            tracing::warn!(%error, "the store does not answer");
+            told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_ready",
+                Some("the store does not answer"),
+            )
+        }
+    }
+}
+
+fn wrong_method() -> Reply {
+    Problem {
+        allow: Some("GET, HEAD"),
+        ..Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "probes are asked with GET",
+        )
+    }
+    .to_json()
+}
+
+fn told(status: StatusCode, word: &'static str, reason: Option<&'static str>) -> Reply {
+    json(
+        status,
+        &Health {
+            status: word,
+            reason,
+        },
+    )
+}

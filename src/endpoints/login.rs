@@ -1,0 +1,226 @@
+//! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Body;
+
+use super::body::{self, Fields, Media, invalid};
+use super::handed_out::{handed_out, set_cookies};
+use super::{ALL_CREDENTIALS, Answer, refuse_cross_site, to_its_end, too_many_groups, unavailable};
+use crate::authenticate::refusal::PLAIN_CHALLENGE;
+use crate::authenticate::{credentials, last_token_ends};
+use crate::gateway::Gateway;
+use crate::identity::{Secret, Visitor};
+use crate::login::open::OpenError;
+use crate::login::{OpenSession, SignIn};
+use crate::pages::LoginPage;
+use crate::policy::ReturnTo;
+use crate::reply::{self, Problem, Reply};
+use crate::request::RequestFacts;
+use crate::session::{Delivery, RefreshToken, RevokeReason, Tokens};
+
+/// The most characters of a device's name.
+const LONGEST_DEVICE: usize = 64;
+
+const WRONG: &str = "The name or the password is wrong.";
+
+/// `GET`: the form; whoever is signed in goes on at once. Cookies that cannot be read are cleared.
+pub(super) fn show(gateway: &Gateway, request: &Parts) -> Reply {
+    let query = request.uri.query().unwrap_or_default();
+    let return_to = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "return_to")
+        .map(|(_, value)| value);
+    let return_to = return_to_of(gateway, return_to.as_deref());
+    let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies);
+    if let Ok(credentials) = credentials {
+        let visitor = gateway
+            .authenticator
+            .visitor(credentials, gateway.clock.now());
+        if let Visitor::Known(_) = visitor {
+            return go_on(&return_to);
+        }
+    }
+    let page = LoginPage {
+        return_to: return_to.as_str(),
+        ..LoginPage::default()
+    };
+    let mut reply = gateway.pages.login(StatusCode::OK, &page);
+    if credentials.is_err() {
+        set_cookies(&mut reply, gateway.cookies.clear());
+    }
+    reply
+}
+
+/// `POST`: signs in. A form gets cookies and is sent on; JSON gets what it asks for.
+pub(super) async fn sign_in<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let patience = gateway.config.server.limits.body_timeout;
+    let mut fields = body::read(&parts.headers, body, patience).await?;
+    if fields.media() != Some(Media::Json) {
+        // JSON needs no such check: other sites cannot send it without a preflight.
+        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+    }
+    let attempt = Attempt::of(gateway, &mut fields)?;
+    let client = facts.client.map(tracing::field::display);
+    let Some(tokens) = prove(gateway, &attempt).await? else {
+        tracing::info!(client.address = client, "a sign-in was refused");
+        return refused(gateway, &attempt);
+    };
+    tracing::info!(session.id = %tokens.session, client.address = client, "signed in");
+    if tokens.delivery != Delivery::Token {
+        replace(gateway, &parts.headers).await;
+    }
+    Ok(match &attempt.return_to {
+        Some(return_to) => {
+            let mut reply = go_on(return_to);
+            set_cookies(&mut reply, gateway.cookies.set(&tokens));
+            reply
+        }
+        None => handed_out(&tokens, &gateway.cookies, gateway.clock.now()),
+    })
+}
+
+/// What somebody typed, or a program sent.
+struct Attempt {
+    username: String,
+    password: Secret<String>,
+    wanted: OpenSession,
+    /// Where a form leads; `None` for JSON.
+    return_to: Option<ReturnTo>,
+}
+
+impl Attempt {
+    fn of(gateway: &Gateway, fields: &mut Fields) -> Result<Self, Box<Problem>> {
+        fields.only(&["username", "password", "remember", "device", "delivery"])?;
+        let is_form = fields.media() == Some(Media::Form);
+        let (delivery, return_to) = if is_form {
+            let return_to = fields.text("return_to")?;
+            let return_to = return_to_of(gateway, return_to.as_deref());
+            (Delivery::Cookie, Some(return_to))
+        } else {
+            (delivery(fields.text("delivery")?)?, None)
+        };
+        Ok(Self {
+            username: fields.required("username")?,
+            password: Secret::new(fields.required("password")?),
+            wanted: OpenSession {
+                delivery,
+                remember: fields.flag("remember")?,
+                device: device(fields.text("device")?)?,
+            },
+            return_to,
+        })
+    }
+}
+
+fn delivery(text: Option<String>) -> Result<Delivery, Box<Problem>> {
+    text.map_or(Some(Delivery::Token), |text| Delivery::parse(&text))
+        .ok_or_else(|| invalid("The field delivery must be token, cookie or hybrid."))
+}
+
+fn device(text: Option<String>) -> Result<Option<String>, Box<Problem>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let name = text.trim();
+    if name.chars().count() > LONGEST_DEVICE || name.chars().any(char::is_control) {
+        return Err(invalid(
+            "The field device must have at most 64 characters and no control characters.",
+        ));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// Checks the password and opens the session; `None` if it is not them.
+async fn prove(gateway: &Gateway, attempt: &Attempt) -> Result<Option<Tokens>, Box<Problem>> {
+    let (login, opener) = (gateway.login.clone(), gateway.opener.clone());
+    let username = attempt.username.clone();
+    let password = attempt.password.clone();
+    let wanted = attempt.wanted.clone();
+    let work = async move {
+        match login.sign_in(&username, password).await? {
+            SignIn::Accepted(user) => opener.open(&user, wanted).await.map(Proved::Opened),
+            SignIn::Refused => Ok(Proved::Refused),
+            SignIn::Busy(_) => Ok(Proved::Busy),
+        }
+    };
+    match to_its_end(gateway, work).await? {
+        Ok(Proved::Opened(tokens)) => Ok(Some(tokens)),
+        Ok(Proved::Refused) | Err(OpenError::UserChanged) => Ok(None),
+        Ok(Proved::Busy) => Err(Box::new(Problem::unavailable(
+            "Too many people are signing in at the moment. Please try again.",
+        ))),
+        Err(OpenError::Store(error)) => Err(unavailable(&error)),
+        Err(OpenError::TooLarge(error)) => Err(too_many_groups(&error)),
+    }
+}
+
+enum Proved {
+    Opened(Tokens),
+    Refused,
+    Busy,
+}
+
+/// The same answer for an unknown name, a wrong password and a disabled user.
+fn refused(gateway: &Gateway, attempt: &Attempt) -> Answer {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", WRONG)
+        .challenged(PLAIN_CHALLENGE);
+    let Some(return_to) = &attempt.return_to else {
+        return Err(Box::new(problem));
+    };
+    let page = LoginPage {
+        return_to: return_to.as_str(),
+        username: &attempt.username,
+        message: Some(WRONG),
+    };
+    let mut reply = gateway.pages.login(problem.status, &page);
+    problem.add_headers(&mut reply);
+    Ok(reply)
+}
+
+/// Ends the session whose cookies the new ones replace: at once for refreshing; its access tokens
+/// stay good for the grace, for what the browser has already sent.
+async fn replace(gateway: &Gateway, headers: &HeaderMap) {
+    let Ok(pair) = gateway.cookies.read(headers) else {
+        return;
+    };
+    let Some(Ok(old)) = pair
+        .refresh
+        .map(|text| RefreshToken::parse(text, &gateway.ring))
+    else {
+        return;
+    };
+    let revoked = gateway.sessions.revoke(old.session, RevokeReason::Replaced);
+    let revocations = Arc::clone(&gateway.revocations);
+    let grace = gateway.config.sessions.grace;
+    let until = last_token_ends(gateway.clock.now() + grace, &gateway.config.tokens);
+    gateway.background.spawn(async move {
+        tokio::time::sleep(grace).await;
+        revocations.end_session(old.session, until);
+    });
+    if let Ok(Err(error)) = to_its_end(gateway, revoked).await {
+        let error: &(dyn Error + 'static) = &error;
+        tracing::warn!(error, session.id = %old.session, "a replaced session was not ended");
+    }
+}
+
+fn return_to_of(gateway: &Gateway, text: Option<&str>) -> ReturnTo {
+    ReturnTo::parse(text.unwrap_or("/"), &gateway.config.server.prefix)
+}
+
+fn go_on(return_to: &ReturnTo) -> Reply {
+    let location = HeaderValue::from_str(return_to.as_str());
+    reply::see_other(location.unwrap_or_else(|_| HeaderValue::from_static("/")))
+}

@@ -1,0 +1,121 @@
+//! `/vestibule/logout`: the page that asks, and signing out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Body;
+
+use super::body::{self, Media};
+use super::handed_out::set_cookies;
+use super::{Answer, login_url, refuse_cross_site, to_its_end, unavailable};
+use crate::authenticate::cookies::CookiePair;
+use crate::authenticate::credentials::bearer;
+use crate::authenticate::refusal::refused_token;
+use crate::authenticate::{credential_problem, last_token_ends};
+use crate::gateway::Gateway;
+use crate::identity::{Reason, SessionId};
+use crate::reply::{self, Problem, Reply};
+use crate::request::RequestFacts;
+use crate::session::{RefreshToken, RevokeReason};
+use crate::store::StoreError;
+
+/// `GET`: asks, and changes nothing. Without our cookies there is nothing to ask: a form that signed
+/// out is sent here, too.
+pub(super) fn ask(gateway: &Gateway, headers: &HeaderMap) -> Reply {
+    if gateway.cookies.read(headers) == Ok(CookiePair::default()) {
+        gateway.pages.signed_out()
+    } else {
+        gateway.pages.logout()
+    }
+}
+
+/// `POST`: ends every session that a presented token belongs to. Cookies are cleared only after that.
+pub(super) async fn sign_out<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let patience = gateway.config.server.limits.body_timeout;
+    let mut fields = body::read(&parts.headers, body, patience).await?;
+    fields.only(&["refresh_token"])?;
+    let in_body = fields.text("refresh_token")?;
+    let in_header = bearer(&parts.headers).map_err(credential_problem)?;
+    let pair = gateway.cookies.read(&parts.headers);
+    let pair = pair.map_err(credential_problem)?;
+    let by_cookie = pair != CookiePair::default();
+    if by_cookie && in_header.is_none() {
+        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+    }
+
+    let presented = [in_header, in_body.as_deref(), pair.refresh, pair.access];
+    let sessions = sessions_of(gateway, presented);
+    let is_stranger = presented.iter().all(Option::is_none);
+    let mut reply = if sessions.is_empty() && !is_stranger {
+        let problem = Problem {
+            login_url: Some(login_url(gateway)),
+            ..refused_token(Reason::Invalid)
+        };
+        gateway.pages.problem(&problem, facts.wants)
+    } else {
+        end(gateway, sessions).await?;
+        signed_out(gateway, fields.media())
+    };
+    if by_cookie {
+        set_cookies(&mut reply, gateway.cookies.clear());
+    }
+    Ok(reply)
+}
+
+/// The sessions of all authentic tokens among these, live or over, of either type.
+fn sessions_of(gateway: &Gateway, presented: [Option<&str>; 4]) -> Vec<SessionId> {
+    let session_of = |text| match RefreshToken::parse(text, &gateway.ring) {
+        Ok(token) => Some(token.session),
+        Err(_) => {
+            let claims = gateway.authenticator.authentic(text);
+            claims.ok().map(|claims| claims.session)
+        }
+    };
+    let mut sessions: Vec<SessionId> = presented
+        .into_iter()
+        .flatten()
+        .filter_map(session_of)
+        .collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    sessions
+}
+
+/// Ends them in the store, then their access tokens in this process: with the answer they are over.
+async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(), Box<Problem>> {
+    let store = Arc::clone(&gateway.sessions);
+    let revocations = Arc::clone(&gateway.revocations);
+    let clock = Arc::clone(&gateway.clock);
+    let tokens = gateway.config.tokens.clone();
+    let work = async move {
+        for session in sessions {
+            let ended = store.revoke(session, RevokeReason::SignedOut).await?;
+            revocations.end_session(session, last_token_ends(clock.now(), &tokens));
+            if ended {
+                tracing::info!(session.id = %session, "signed out");
+            }
+        }
+        Ok::<(), StoreError>(())
+    };
+    let ended = to_its_end(gateway, work).await?;
+    ended.map_err(|error| unavailable(&error))
+}
+
+/// 204; a form is sent to the page that says so.
+fn signed_out(gateway: &Gateway, media: Option<Media>) -> Reply {
+    let page = format!("{}/logout", gateway.config.server.prefix.as_str());
+    match (media, HeaderValue::try_from(page)) {
+        (Some(Media::Form), Ok(page)) => reply::see_other(page),
+        _ => reply::empty(StatusCode::NO_CONTENT),
+    }
+}

@@ -1,0 +1,150 @@
+//! What vestibule answers itself: one file an endpoint.
+
+mod assets;
+mod body;
+mod handed_out;
+mod jwks;
+mod login;
+mod logout;
+mod refresh;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::future::Future;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Body;
+
+use crate::authenticate::refusal::csrf_problem;
+use crate::gateway::Gateway;
+use crate::policy::{Accepts, Csrf, csrf};
+use crate::reply::{self, Problem, Reply};
+use crate::request::RequestFacts;
+use crate::session::access_token::TooLarge;
+
+/// An endpoint's answer, or why it refuses.
+type Answer = Result<Reply, Box<Problem>>;
+
+/// Our own endpoints take every kind of credential.
+const ALL_CREDENTIALS: Accepts = Accepts {
+    header: true,
+    cookie: true,
+};
+
+/// Answers a request under our own prefix. `rest` is the path after the prefix, such as `/login`.
+pub async fn answer<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    rest: &str,
+    request: Request<B>,
+) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if facts.is_preflight {
+        return reply::empty(StatusCode::NO_CONTENT);
+    }
+    let answer = route(gateway, facts, rest, request).await;
+    answer.unwrap_or_else(|problem| gateway.pages.problem(&problem, facts.wants))
+}
+
+async fn route<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    rest: &str,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let method = request.method().clone();
+    let reads = method == Method::GET || method == Method::HEAD;
+    let posts = method == Method::POST;
+    match rest {
+        "/login" if reads => Ok(login::show(gateway, &request.into_parts().0)),
+        "/login" if posts => login::sign_in(gateway, facts, request).await,
+        "/logout" if reads => Ok(logout::ask(gateway, request.headers())),
+        "/logout" if posts => logout::sign_out(gateway, facts, request).await,
+        "/login" | "/logout" => Err(wrong_method("GET, HEAD, POST")),
+        "/refresh" if posts => refresh::refresh(gateway, facts, request).await,
+        "/refresh" => Err(wrong_method("POST")),
+        "/session" if reads => session::show(gateway, request.headers()).await,
+        "/jwks.json" if reads => Ok(jwks::show(gateway)),
+        "/session" | "/jwks.json" => Err(wrong_method("GET, HEAD")),
+        _ => match rest.strip_prefix("/assets/") {
+            Some(name) if reads => assets::show(gateway, name),
+            Some(_) => Err(wrong_method("GET, HEAD")),
+            None => Err(not_found()),
+        },
+    }
+}
+
+fn not_found() -> Box<Problem> {
+    Box::new(Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is nothing at this address.",
+    ))
+}
+
+fn wrong_method(allow: &'static str) -> Box<Problem> {
+    Box::new(Problem {
+        allow: Some(allow),
+        ..Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("This address answers {allow} only."),
+        )
+    })
+}
+
+/// 503 for a failure that is not the caller's. Logged here, once.
+fn unavailable(error: &(dyn Error + 'static)) -> Box<Problem> {
+    tracing::error!(error, "a request could not be answered");
+    Box::new(Problem::unavailable(
+        "This cannot be answered at the moment. Please try again.",
+    ))
+}
+
+/// 500 where a user's groups do not fit into an access token. Logged here, once.
+fn too_many_groups(error: &TooLarge) -> Box<Problem> {
+    let error: &(dyn Error + 'static) = error;
+    tracing::error!(error, "no access token could be made");
+    Box::new(Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "server_error",
+        "This account has too many groups for an access token: ask the administrator.",
+    ))
+}
+
+/// Runs what changes the store to its end, even if the caller hangs up meanwhile.
+async fn to_its_end<T: Send + 'static>(
+    gateway: &Gateway,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Box<Problem>> {
+    let done = gateway.background.spawn(work).await;
+    done.map_err(|error| unavailable(&error))
+}
+
+/// Refuses what another site may have sent.
+fn refuse_cross_site(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(), Box<Problem>> {
+    let own = facts.origin();
+    let trusted = &gateway.config.trusted_origins;
+    match csrf::judge(method, facts.is_websocket, headers, own.as_ref(), trusted) {
+        Csrf::Pass => Ok(()),
+        Csrf::Reject => Err(Box::new(csrf_problem())),
+    }
+}
+
+/// The address of the sign-in page on this host.
+fn login_url(gateway: &Gateway) -> String {
+    format!("{}/login", gateway.config.server.prefix.as_str())
+}

@@ -1,0 +1,133 @@
+//! `POST /vestibule/refresh`: the next pair of tokens for a refresh token.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Body;
+
+use super::body;
+use super::handed_out::{handed_out, set_cookies};
+use super::{Answer, login_url, refuse_cross_site, to_its_end, too_many_groups, unavailable};
+use crate::authenticate::credentials::bearer;
+use crate::authenticate::refusal::{missing_token, refused_token};
+use crate::authenticate::{CredentialError, RefreshError, Refreshed, credential_problem};
+use crate::gateway::Gateway;
+use crate::identity::{Reason, Secret};
+use crate::reply::Problem;
+use crate::request::RequestFacts;
+
+/// Exchanges the refresh token, in the delivery that its session was opened with.
+pub(super) async fn refresh<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let patience = gateway.config.server.limits.body_timeout;
+    let mut fields = body::read(&parts.headers, body, patience).await?;
+    fields.only(&["refresh_token"])?;
+    let in_body = fields.text("refresh_token")?;
+    let presented = presented(gateway, &parts.headers, in_body.as_deref());
+    let presented = presented.map_err(credential_problem)?;
+    let Some(token) = presented.token else {
+        return Err(Box::new(Problem {
+            login_url: Some(login_url(gateway)),
+            ..missing_token()
+        }));
+    };
+    if presented.by_cookie_only {
+        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+    }
+    let (refresher, text) = (gateway.refresher.clone(), Secret::new(token.to_owned()));
+    let work = async move { refresher.refresh(text.expose()).await };
+    match to_its_end(gateway, work).await? {
+        Ok(Refreshed::Tokens(tokens)) => {
+            let now = gateway.clock.now();
+            Ok(handed_out(&tokens, &gateway.cookies, now))
+        }
+        Ok(Refreshed::Refused { clear }) => {
+            let mut reply = gateway.pages.problem(&invalid_grant(), facts.wants);
+            if clear && presented.cookie {
+                set_cookies(&mut reply, gateway.cookies.clear());
+            }
+            Ok(reply)
+        }
+        Ok(Refreshed::WrongType) => Err(Box::new(refused_token(Reason::WrongType))),
+        Err(RefreshError::TooLarge(error)) => Err(too_many_groups(&error)),
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+/// Where the refresh token came from.
+struct Presented<'a> {
+    token: Option<&'a str>,
+    /// A refresh cookie came.
+    cookie: bool,
+    /// Nothing but the cookie showed the token: a browser may have sent it unasked.
+    by_cookie_only: bool,
+}
+
+/// The one token in body, header and cookie; the same one several times is one.
+fn presented<'a>(
+    gateway: &Gateway,
+    headers: &'a HeaderMap,
+    in_body: Option<&'a str>,
+) -> Result<Presented<'a>, CredentialError> {
+    let cookie = gateway.cookies.read(headers)?.refresh;
+    one_of(in_body, bearer(headers)?, cookie)
+}
+
+fn one_of<'a>(
+    in_body: Option<&'a str>,
+    in_header: Option<&'a str>,
+    in_cookie: Option<&'a str>,
+) -> Result<Presented<'a>, CredentialError> {
+    let mut tokens = [in_body, in_header, in_cookie].into_iter().flatten();
+    let token = tokens.next();
+    if tokens.any(|other| Some(other) != token) {
+        return Err(CredentialError::Ambiguous(
+            "body, Authorization header and cookie hold different tokens",
+        ));
+    }
+    Ok(Presented {
+        token,
+        cookie: in_cookie.is_some(),
+        by_cookie_only: in_body.or(in_header).is_none(),
+    })
+}
+
+fn invalid_grant() -> Problem {
+    Problem {
+        status: StatusCode::UNAUTHORIZED,
+        code: "invalid_grant",
+        description: "The refresh token is not valid any more. Sign in again.".into(),
+        ..refused_token(Reason::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_token_may_come_several_times_but_not_two() {
+        let (a, b) = (Some("a"), Some("b"));
+        for (places, token, by_cookie_only) in [
+            ([None, None, a], a, true),
+            ([a, None, a], a, false),
+            ([a, a, a], a, false),
+            ([None, b, None], b, false),
+            ([None, None, None], None, true),
+        ] {
+            let [body, header, cookie] = places;
+            let presented = one_of(body, header, cookie).unwrap();
+            assert_eq!(presented.token, token);
+            assert_eq!(presented.by_cookie_only, by_cookie_only);
+        }
+        for [body, header, cookie] in [[a, b, None], [a, None, b], [None, a, b], [a, a, b]] {
+            assert!(one_of(body, header, cookie).is_err());
+        }
+    }
+}
