@@ -43,6 +43,7 @@ pub mod authenticate;
 pub mod clock;
 pub mod config;
 pub mod endpoints;
+pub mod gate;
 pub mod gateway;
 pub mod identity;
 pub mod login;

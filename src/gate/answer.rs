@@ -1,0 +1,124 @@
+//! The words of a refusal: from the outcome of each step to what the caller is told.
+
+use std::error::Error as _;
+
+use http::{HeaderValue, StatusCode};
+use url::form_urlencoded;
+
+use crate::authenticate::refusal;
+use crate::identity::Proof;
+use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
+use crate::proxy::ForwardError;
+use crate::reply::{Problem, Reply, see_other};
+use crate::request::{Ambiguous, RequestFacts};
+
+/// How a sign-in is asked for.
+pub(super) enum Challenged {
+    /// The browser goes to the sign-in page.
+    Elsewhere(Reply),
+    /// The caller is told.
+    Here(Problem),
+}
+
+/// A navigation is sent to the sign-in page and comes back to `target`; everybody else is told.
+/// Whoever sent a Bearer token is a program and is told what is wrong with it; where the route takes
+/// no cookies, signing in with a browser would lead back here for ever.
+pub(super) fn challenge(
+    challenge: Challenge,
+    accepts: Accepts,
+    facts: &RequestFacts,
+    prefix: &OwnPrefix,
+    target: &str,
+) -> Challenged {
+    let by_cookie = match challenge {
+        Challenge::Missing => true,
+        Challenge::Refused(refused) => refused.proof == Proof::Cookie,
+    };
+    let target = ReturnTo::parse(target, prefix);
+    let login_url = login_url(prefix, target.as_str());
+    if facts.wants.redirect
+        && by_cookie
+        && accepts.cookie
+        && let Ok(location) = HeaderValue::from_str(&login_url)
+    {
+        return Challenged::Elsewhere(see_other(location));
+    }
+    Challenged::Here(refusal::challenge_problem(challenge, Some(login_url)))
+}
+
+fn login_url(prefix: &OwnPrefix, target: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", target)
+        .finish();
+    format!("{}/login?{query}", prefix.as_str())
+}
+
+pub(super) fn ambiguous(why: &Ambiguous) -> Problem {
+    match why {
+        Ambiguous::Malformed(_) | Ambiguous::Path(_) => Problem::invalid_request(why.to_string()),
+        Ambiguous::Method(_) => Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "method_not_allowed",
+            why.to_string(),
+        ),
+    }
+}
+
+pub(super) fn ambiguous_path() -> Problem {
+    Problem::invalid_request(
+        "The path can be read in more than one way, and the readings lead to different places.",
+    )
+}
+
+pub(super) fn nowhere() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "Nothing is served under this address.",
+    )
+}
+
+pub(super) fn misdirected() -> Problem {
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "misdirected_request",
+        "This host is not served here: it is neither in public_url nor the host of a route.",
+    )
+}
+
+pub(super) fn denied() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden",
+        "You are signed in, but you may not see this.",
+    )
+}
+
+pub(super) fn failed(error: &ForwardError) -> Problem {
+    match error {
+        ForwardError::Unreachable(_) | ForwardError::BadAnswer(_) => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_unreachable",
+            "The app behind this address cannot be reached. Try again in a moment.",
+        ),
+        ForwardError::TimedOut => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_timeout",
+            "The app behind this address did not answer in time. Try again in a moment.",
+        ),
+        ForwardError::BodyTimedOut => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "The request body did not arrive in time.",
+        ),
+        ForwardError::BadBody(_) => {
+            Problem::invalid_request("The request body is incomplete or malformed.")
+        }
+    }
+}
+
+/// The one place where a failed forward is logged.
+pub(super) fn log_failure(route: &str, error: &ForwardError) {
+    let cause = error.source().map(tracing::field::display);
+    tracing::warn!(route, cause, "{error}");
+}
