@@ -54,5 +54,6 @@ pub mod proxy;
 pub mod random;
 pub mod reply;
 pub mod request;
+pub mod server;
 pub mod session;
 pub mod store;

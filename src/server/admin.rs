@@ -1,0 +1,51 @@
+//! The admin listener: few connections, on the control runtime.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::admin;
+use crate::gateway::Gateway;
+
+const CONNECTIONS: usize = 64;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves until the runtime ends: probes are answered while the process stops.
+pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve_one(stream, Arc::clone(&gateway), permit));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an admin connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, gateway: Arc<Gateway>, _permit: OwnedSemaphorePermit) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let gateway = Arc::clone(&gateway);
+        async move {
+            let path = request.uri().path();
+            Ok::<_, Infallible>(admin::answer(&gateway, request.method(), path).await)
+        }
+    });
+    // An error here is the prober's: it hung up.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

@@ -1,0 +1,95 @@
+//! One connection: HTTP/1.1 with its deadlines, until it is closed or the process stops.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::UPGRADE;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use crate::gate;
+use crate::proxy::Place;
+use crate::request::{Connection, Scheme};
+use crate::server::listener::Accepted;
+use crate::server::phase::Phase;
+use crate::server::worker::Worker;
+
+/// How long a connection that has asked nothing yet may still do so once the process stops.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// How many header fields hyper takes unless told otherwise.
+const HYPERS_HEADER_FIELDS: usize = 100;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
+    let Accepted {
+        stream,
+        peer,
+        permit,
+    } = accepted;
+    let place = Place(Arc::new(permit));
+    let Ok(stream) = TcpStream::from_std(stream) else {
+        return;
+    };
+    // Parts of a stream (server-sent events, for one) must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let connection = Connection {
+        peer: Some(peer.ip()),
+        scheme: Scheme::Http,
+    };
+    let has_asked = Rc::new(Cell::new(false));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        has_asked.set(true);
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(place.clone());
+        }
+        let worker = Rc::clone(&worker);
+        async move {
+            let answer = gate::handle(&worker.gateway, &worker.upstreams, connection, request);
+            Ok::<_, Infallible>(answer.await)
+        }
+    });
+    let served = builder(&worker).serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served.with_upgrades());
+    let mut phase = worker.phase.clone();
+    // An error here is the visitor's end of the line: they hung up, or sent what is not HTTP.
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = phase.reached(Phase::Stopping) => served.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = served.as_mut() => {}
+        () = phase.reached(Phase::Over) => {}
+        () = last_call(&has_asked) => {}
+    }
+}
+
+/// Over a second after the stop if nothing was asked by then; never otherwise.
+async fn last_call(has_asked: &Cell<bool>) {
+    tokio::time::sleep(LAST_CALL).await;
+    if has_asked.get() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn builder(worker: &Worker) -> http1::Builder {
+    let limits = &worker.gateway.config.server.limits;
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes);
+    // Said again, hyper's own limit costs a fortieth of a request: two arrays filled for nothing.
+    if limits.header_fields != HYPERS_HEADER_FIELDS {
+        builder.max_headers(limits.header_fields);
+    }
+    builder
+}

@@ -1,0 +1,35 @@
+//! What is done now and then: forgetting revocations and sessions that nobody can need any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::gateway::Gateway;
+
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Cleans up every ten minutes, for as long as the runtime lives.
+pub(super) async fn run(gateway: Arc<Gateway>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        gateway.revocations.forget_before(gateway.clock.now());
+        sweep(&gateway).await;
+    }
+}
+
+/// In small portions, so that no portion keeps a sign-in waiting.
+async fn sweep(gateway: &Gateway) {
+    loop {
+        match gateway.sessions.sweep().await {
+            Ok(0) => return,
+            Ok(count) => tracing::debug!(count, "ended sessions were deleted"),
+            Err(error) => {
+                tracing::warn!(%error, "ended sessions could not be deleted");
+                return;
+            }
+        }
+    }
+}
