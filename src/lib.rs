@@ -40,6 +40,7 @@
 
 pub mod admin;
 pub mod authenticate;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod endpoints;

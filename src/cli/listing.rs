@@ -1,0 +1,85 @@
+//! How users are shown: as a table, as a card, as JSON.
+
+use serde::Serialize;
+
+use crate::cli::output::columns;
+use crate::identity::User;
+
+/// One line a user, below a header.
+pub(super) fn table(users: &[User]) -> String {
+    let mut rows = vec![["NAME", "DISPLAY NAME", "EMAIL", "GROUPS", "STATUS"].map(str::to_owned)];
+    rows.extend(users.iter().map(|user| {
+        [
+            user.name.to_string(),
+            or_dash(user.display_name.as_ref()),
+            or_dash(user.email.as_ref()),
+            groups(user),
+            status(user).to_owned(),
+        ]
+    }));
+    columns("", &rows)
+}
+
+/// One line a fact.
+pub(super) fn card(user: &User) -> String {
+    let rows = [
+        ("name", user.name.to_string()),
+        ("display name", or_dash(user.display_name.as_ref())),
+        ("email", or_dash(user.email.as_ref())),
+        ("groups", groups(user)),
+        ("status", status(user).to_owned()),
+        ("added", user.created_at.to_string()),
+        ("id", user.id.to_string()),
+    ];
+    columns("", &rows.map(|(name, value)| [name.to_owned(), value]))
+}
+
+/// For programs: one object, or a list of them.
+pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// A user for programs.
+#[derive(Serialize)]
+pub(super) struct Facts<'u> {
+    id: &'u str,
+    name: &'u str,
+    display_name: Option<&'u str>,
+    email: Option<&'u str>,
+    groups: Vec<&'u str>,
+    disabled: bool,
+    created_at: String,
+}
+
+impl<'u> From<&'u User> for Facts<'u> {
+    fn from(user: &'u User) -> Self {
+        Self {
+            id: user.id.as_str(),
+            name: user.name.as_str(),
+            display_name: user.display_name.as_ref().map(|name| name.as_str()),
+            email: user.email.as_ref().map(|email| email.as_str()),
+            groups: user.groups.iter().map(|group| group.as_str()).collect(),
+            disabled: user.disabled,
+            created_at: user.created_at.to_string(),
+        }
+    }
+}
+
+fn or_dash<T: ToString>(value: Option<&T>) -> String {
+    value.map_or("-".to_owned(), T::to_string)
+}
+
+fn groups(user: &User) -> String {
+    match user.groups.as_slice() {
+        [] => "-".to_owned(),
+        groups => groups
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+    }
+}
+
+const fn status(user: &User) -> &'static str {
+    if user.disabled { "disabled" } else { "active" }
+}

@@ -1,0 +1,115 @@
+//! The command line: what can be asked of the program, and its exit code.
+
+mod check;
+mod demo;
+mod demo_app;
+mod listing;
+mod output;
+mod password;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError};
+
+/// A gateway that signs people in before they reach an app that has no sign-in of its own.
+///
+/// It stands in front of the app, keeps people signed in, and tells the app who is asking.
+/// Start with `vestibule demo`.
+#[derive(Parser)]
+#[command(
+    name = "vestibule",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 it failed and says why, 2 wrong usage."
+)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "VESTIBULE_CONFIG",
+        hide_env_values = true,
+        default_value = "config.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Try it: a gateway in front of a small built-in app; nothing to configure
+    Demo,
+    /// Run the gateway until SIGTERM or Ctrl-C
+    Serve,
+    /// Read the configuration and say all that is wrong with it
+    Check,
+    /// Add, show, change and remove the people who may sign in
+    #[command(subcommand)]
+    User(user::Command),
+}
+
+/// Does what the command line says. Wrong usage ends the program here with code 2.
+pub fn run() -> ExitCode {
+    match execute(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    let file = arguments.config;
+    let load = || -> Result<Config, ConfigError> { config::load(&file, std::env::vars_os()) };
+    match arguments.command {
+        Command::Demo => demo::run(),
+        Command::Serve => serve::run(load()?),
+        Command::Check => check::run(&load()?, &file),
+        Command::User(command) => user::run(command, &load()?.storage),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_is_checked_before_anything_is_done() {
+        for (line, is_good) in [
+            ("vestibule serve", true),
+            ("vestibule --config x.toml check", true),
+            ("vestibule check --config x.toml", true),
+            ("vestibule user add ada --group ops --group dev", true),
+            ("vestibule user set ada --no-email", true),
+            ("vestibule user list --json", true),
+            ("vestibule", false),
+            ("vestibule serv", false),
+            ("vestibule user", false),
+            ("vestibule user add", false),
+            ("vestibule user add ada,bob", false),
+            ("vestibule user add ada --email nowhere", false),
+            ("vestibule user add ada --password secret", false),
+            ("vestibule user set ada", false),
+            ("vestibule user set ada --email a@b --no-email", false),
+            ("vestibule user set ada --group ops --no-groups", false),
+        ] {
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            assert_eq!(parsed.is_ok(), is_good, "{line}");
+        }
+    }
+}

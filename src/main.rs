@@ -1,0 +1,7 @@
+//! The command `vestibule`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vestibule::cli::run()
+}
