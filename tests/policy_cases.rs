@@ -1,0 +1,255 @@
+//! Do routes and rules decide as the files in `policy_cases/` say? A new case needs no Rust.
+//!
+//! A file holds routes as in config.toml, and cases: a request and who sends it, then what is expected:
+//! `"NAME: pass as ada"`, `"NAME: pass"` (the app is not told who asks), `"NAME: challenge"` or
+//! `"NAME: deny"` with the name of a route, `"own /login"` for an endpoint of vestibule, or the status
+//! `"400"`, `"404"` or `"421"`.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use vestibule::clock::Timestamp;
+use vestibule::identity::{
+    GroupName, Identity, Known, Proof, Reason, Refused, SessionId, UserId, UserName, Visitor,
+};
+use vestibule::policy::{
+    Accepts, Decision, Found, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteName,
+    Routes, Rule, decide,
+};
+use vestibule::request::{Host, RequestPath};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The hosts of `public_url`.
+    #[serde(default = "app_example")]
+    public_hosts: Vec<String>,
+    routes: Vec<RouteText>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteText {
+    name: String,
+    host: Option<String>,
+    path: String,
+    allow: Allow,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Allow {
+    Word(AllowWord),
+    Members(Members),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AllowWord {
+    Anyone,
+    Optional,
+    SignedIn,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    #[serde(default)]
+    groups: Vec<GroupName>,
+    #[serde(default)]
+    users: Vec<UserName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// Without it, the first public host; empty for a request without Host.
+    host: Option<String>,
+    path: String,
+    #[serde(default)]
+    who: Who,
+    expect: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Who {
+    #[default]
+    Stranger,
+    User(KnownText),
+    Refused(RefusedText),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownText {
+    user: UserName,
+    #[serde(default)]
+    groups: Vec<GroupName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedText {
+    refused: ReasonWord,
+    by: ProofWord,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReasonWord {
+    Invalid,
+    Expired,
+    Revoked,
+    WrongType,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ProofWord {
+    Bearer,
+    Cookie,
+}
+
+#[test]
+fn every_case_is_decided_as_its_file_says() -> Outcome<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy_cases");
+    let mut cases = 0;
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().display().to_string();
+        let file: File =
+            toml::from_str(&fs::read_to_string(&path)?).map_err(|e| format!("{name}: {e}"))?;
+        let routes = file.table().map_err(|e| format!("{name}: {e}"))?;
+        for case in &file.cases {
+            let told = file.decide(&routes, case)?;
+            cases += 1;
+            if told != case.expect {
+                wrong.push(format!("{name}: {case}: {told}, not {}", case.expect));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(cases > 0, "there are no cases");
+    Ok(())
+}
+
+impl File {
+    fn table(&self) -> Outcome<Routes> {
+        let routes: Outcome<Vec<Route>> = self.routes.iter().map(RouteText::route).collect();
+        let hosts: Option<Vec<Host>> = self.public_hosts.iter().map(|h| Host::parse(h)).collect();
+        let hosts = hosts.ok_or("a public host is not a host")?;
+        Ok(Routes::new(
+            routes?,
+            OwnPrefix::parse("/vestibule")?,
+            hosts,
+        )?)
+    }
+
+    fn decide(&self, routes: &Routes, case: &Case) -> Outcome<String> {
+        let host = case.host.as_ref().or(self.public_hosts.first());
+        let host = host.and_then(|host| Host::parse(host));
+        let Ok(path) = RequestPath::read(&case.path) else {
+            return Ok("400".to_owned());
+        };
+        Ok(match routes.find(host.as_ref(), &path) {
+            Found::Own { rest } => format!("own {rest}"),
+            Found::Nowhere => "404".to_owned(),
+            Found::Ambiguous => "400".to_owned(),
+            Found::Misdirected => "421".to_owned(),
+            Found::Route(id) => {
+                let route = routes.route(id).ok_or("a route that is not there")?;
+                let decision = match decide(id, &route.rule, case.who.visitor()) {
+                    Decision::Allow(permit) => match permit.known() {
+                        Some(known) => format!("pass as {}", known.identity.name),
+                        None => "pass".to_owned(),
+                    },
+                    Decision::Challenge(_) => "challenge".to_owned(),
+                    Decision::Deny => "deny".to_owned(),
+                };
+                format!("{}: {decision}", route.name.as_str())
+            }
+        })
+    }
+}
+
+impl RouteText {
+    fn route(&self) -> Outcome<Route> {
+        Ok(Route {
+            name: RouteName::parse(&self.name)?,
+            host: HostPattern::parse(self.host.as_deref())?,
+            prefix: PathPrefix::parse(&self.path)?,
+            rule: match &self.allow {
+                Allow::Word(AllowWord::Anyone) => Rule::Anyone,
+                Allow::Word(AllowWord::Optional) => Rule::Optional,
+                Allow::Word(AllowWord::SignedIn) => Rule::SignedIn,
+                Allow::Members(members) => Rule::Members {
+                    groups: members.groups.clone(),
+                    users: members.users.clone(),
+                },
+            },
+            accepts: Accepts {
+                header: true,
+                cookie: true,
+            },
+            preflight: Preflight::Answer,
+        })
+    }
+}
+
+impl Who {
+    fn visitor(&self) -> Visitor {
+        match self {
+            Self::Stranger => Visitor::Stranger,
+            Self::User(KnownText { user, groups }) => {
+                let id = UserId::from_bytes([0; 16]);
+                let identity = Identity::new(id, user.clone(), None, None, groups.clone());
+                Visitor::Known(Known {
+                    identity: Arc::new(identity),
+                    session: SessionId::from_bytes([0; 16]),
+                    authenticated_at: Timestamp::from_seconds(0),
+                    expires_at: Timestamp::from_seconds(300),
+                    claims_epoch: 0,
+                    proof: Proof::Cookie,
+                })
+            }
+            Self::Refused(RefusedText { refused, by }) => Visitor::Refused(Refused {
+                reason: match refused {
+                    ReasonWord::Invalid => Reason::Invalid,
+                    ReasonWord::Expired => Reason::Expired,
+                    ReasonWord::Revoked => Reason::Revoked,
+                    ReasonWord::WrongType => Reason::WrongType,
+                },
+                proof: match by {
+                    ProofWord::Bearer => Proof::Bearer,
+                    ProofWord::Cookie => Proof::Cookie,
+                },
+            }),
+        }
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.host {
+            Some(host) => write!(f, "{host}{} ", self.path)?,
+            None => write!(f, "{} ", self.path)?,
+        }
+        match &self.who {
+            Who::Stranger => f.write_str("by a stranger"),
+            Who::User(known) => write!(f, "by {}", known.user),
+            Who::Refused(_) => f.write_str("by somebody refused"),
+        }
+    }
+}
+
+fn app_example() -> Vec<String> {
+    vec!["app.example".to_owned()]
+}
