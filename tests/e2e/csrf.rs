@@ -1,0 +1,223 @@
+//! Did the person mean to send this? Cookies come unasked, so another site must not be able to use them.
+
+use serde_json::json;
+
+use crate::support::{Gateway, PASSWORD, Request, Setup, Upstream, browser_sign_in, sign_in};
+
+/// What a browser says about where a request came from, and whether it may change something.
+const CASES: &[(&[(&str, &str)], bool)] = &[
+    (&[("Sec-Fetch-Site", "same-origin")], true),
+    (&[("Sec-Fetch-Site", "none")], true),
+    (&[("Sec-Fetch-Site", "same-site")], false),
+    (&[("Sec-Fetch-Site", "cross-site")], false),
+    (&[("Sec-Fetch-Site", "something-new")], false),
+    (
+        &[
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Origin", "http://localhost"),
+        ],
+        false,
+    ),
+    (
+        &[
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Origin", "https://trusted.example"),
+        ],
+        true,
+    ),
+    (
+        &[
+            ("Sec-Fetch-Site", "same-site"),
+            ("Origin", "https://trusted.example"),
+        ],
+        true,
+    ),
+    (
+        &[
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Origin", "https://evil.example"),
+        ],
+        false,
+    ),
+    (&[("Origin", "http://localhost")], true),
+    (&[("Origin", "https://trusted.example")], true),
+    (&[("Origin", "https://localhost")], false),
+    (&[("Origin", "http://localhost:81")], false),
+    (&[("Origin", "http://localhost.evil.example")], false),
+    (&[("Origin", "null")], false),
+    (
+        &[("Origin", "null"), ("Referer", "http://localhost/page")],
+        false,
+    ),
+    (&[("Referer", "http://localhost/page")], true),
+    (
+        &[("Referer", "https://evil.example/http://localhost/")],
+        false,
+    ),
+    (&[("Referer", "not a URL")], false),
+    (&[], false),
+];
+
+fn with(request: Request, fields: &[(&str, &str)]) -> Request {
+    fields.iter().fold(request, |request, (name, value)| {
+        request.header(name, value)
+    })
+}
+
+fn gateway(upstream: &Upstream) -> Gateway {
+    Setup::in_front_of(upstream)
+        .route("/optional", &upstream.url(), "optional", "")
+        .route("/public", &upstream.url(), "anyone", "")
+        .section("[csrf]\ntrusted_origins = [\"https://trusted.example\"]")
+        .start()
+}
+
+#[test]
+fn a_cookie_request_that_changes_something_must_come_from_our_pages() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    for path in ["/", "/optional"] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "PURGE"] {
+            for (fields, passes) in CASES {
+                let count = upstream.count();
+                let request = Request::new(method, path)
+                    .body("x")
+                    .header("Cookie", &cookies);
+                let answer = with(request, fields).send(&gateway);
+                if *passes {
+                    assert_eq!(answer.status, 200, "{method} {path} {fields:?}");
+                    assert_eq!(upstream.count(), count + 1);
+                } else {
+                    let told = (answer.status, answer.error());
+                    assert_eq!(
+                        told,
+                        (403, "csrf_rejected".to_owned()),
+                        "{method} {path} {fields:?}"
+                    );
+                    assert_eq!(upstream.count(), count, "{method} {path} {fields:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reading_is_allowed_from_anywhere() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    for (fields, _) in CASES {
+        let answer = with(Request::get("/").header("Cookie", &cookies), fields).send(&gateway);
+        assert_eq!(answer.status, 200, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_bearer_token_is_never_sent_unasked() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let token = sign_in(&gateway, "ada").access;
+    for (fields, _) in CASES {
+        let request = Request::post("/").bearer(&token).header("Cookie", &cookies);
+        assert_eq!(
+            with(request, fields).send(&gateway).status,
+            200,
+            "{fields:?}"
+        );
+    }
+}
+
+#[test]
+fn strangers_and_public_routes_have_nothing_to_forge() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let evil = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Origin", "https://evil.example"),
+    ];
+    let stranger = with(Request::post("/optional"), &evil).send(&gateway);
+    assert_eq!(stranger.status, 200);
+    let public = with(Request::post("/public").header("Cookie", &cookies), &evil).send(&gateway);
+    assert_eq!(public.status, 200);
+    assert_eq!(upstream.last().head.all("x-forwarded-user"), [""; 0]);
+}
+
+#[test]
+fn our_own_endpoints_are_judged_alike() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let credentials = [("username", "ada"), ("password", PASSWORD)];
+    for (fields, passes) in CASES {
+        let form =
+            with(Request::post("/vestibule/login").form(&credentials), fields).send(&gateway);
+        assert_eq!(
+            form.status == 303,
+            *passes,
+            "form {fields:?}: {}",
+            form.status
+        );
+        assert_eq!(
+            form.status == 403,
+            !*passes,
+            "form {fields:?}: {}",
+            form.status
+        );
+        let refresh = with(
+            Request::post("/vestibule/refresh").header("Cookie", &cookies),
+            fields,
+        );
+        assert_eq!(
+            refresh.send(&gateway).status,
+            if *passes { 200 } else { 403 },
+            "refresh {fields:?}"
+        );
+        if !*passes {
+            let logout = with(
+                Request::post("/vestibule/logout").header("Cookie", &cookies),
+                fields,
+            );
+            assert_eq!(logout.send(&gateway).status, 403, "logout {fields:?}");
+        }
+    }
+    let alive = Request::get("/").header("Cookie", &cookies).send(&gateway);
+    assert_eq!(alive.status, 200, "nobody was signed out");
+}
+
+#[test]
+fn a_json_sign_in_is_safe_by_its_media_type() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let answer = Request::post("/vestibule/login")
+        .json(&json!({"username": "ada", "password": PASSWORD}))
+        .send(&gateway);
+    assert_eq!(answer.status, 200);
+    let disguised = Request::post("/vestibule/login")
+        .header("Content-Type", "text/plain")
+        .header("Origin", "https://evil.example")
+        .body(json!({"username": "ada", "password": PASSWORD}).to_string())
+        .send(&gateway);
+    assert_eq!(
+        disguised.status, 415,
+        "a form of another site cannot send JSON"
+    );
+}
+
+#[test]
+fn the_refusal_names_the_remedy() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let answer = Request::post("/").header("Cookie", &cookies).send(&gateway);
+    let text = answer.json()["error_description"]
+        .as_str()
+        .expect("a sentence")
+        .to_owned();
+    assert!(
+        text.contains("Origin") || text.contains("trusted_origins"),
+        "{text}"
+    );
+}

@@ -1,0 +1,33 @@
+//! The whole gateway from outside: the real binary over real sockets, a file per capability.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test fails by panicking, and one binary shares its support by pub"
+)]
+
+mod ambiguity;
+mod apparatus;
+mod bad_input;
+mod commands;
+mod cookies;
+mod csrf;
+mod drain;
+mod expiry;
+mod failures;
+mod identity_headers;
+mod paths;
+mod proxying;
+mod refreshing;
+mod restart;
+mod signing_in;
+mod streaming;
+mod support;
+mod third_party;
+mod tokens;
+mod walkthrough;
+mod websocket;

@@ -1,0 +1,62 @@
+//! Programs that run to their end: vestibule's own commands and curl.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::programs;
+
+/// What a program did.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub out: String,
+    /// What it wrote to standard error.
+    pub err: String,
+}
+
+impl Finished {
+    /// The same, if it succeeded.
+    #[track_caller]
+    pub fn expect_success(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self
+    }
+}
+
+/// Runs `vestibule` with these arguments in this folder, with `input` on its standard input.
+pub fn vestibule(folder: &Path, arguments: &[&str], input: &str) -> Finished {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(arguments).current_dir(folder);
+    run(command, input)
+}
+
+/// Runs curl with these arguments.
+pub fn curl(arguments: &[&str]) -> Finished {
+    programs::are_installed();
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--max-time", "60"]);
+    command.args(arguments);
+    run(command, "")
+}
+
+fn run(mut command: Command, input: &str) -> Finished {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // A program that does not read its input may have closed it.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("the program ends");
+    Finished {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,286 @@
+//! A gateway: the real binary, with a configuration and a database of its own, in a folder of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Connection, Upstream, command, vestibule, wait_until};
+
+/// The password of every user that the tests add.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Debug builds on busy machines are slow to start.
+const TO_START: Duration = Duration::from_secs(60);
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    public_url: String,
+    server: String,
+    routes: String,
+    sections: String,
+    users: Vec<(String, Vec<String>)>,
+}
+
+/// A running gateway; ends at once when dropped.
+pub struct Gateway {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    log: Arc<Mutex<String>>,
+    folder: TempDir,
+}
+
+impl Setup {
+    /// Without routes; one user, ada, an engineer.
+    pub fn new() -> Self {
+        let setup = Self {
+            public_url: "http://localhost".to_owned(),
+            server: String::new(),
+            routes: String::new(),
+            sections: String::new(),
+            users: Vec::new(),
+        };
+        setup.user(
+            "ada",
+            &[
+                "--email",
+                "ada@example.com",
+                "--display-name",
+                "Ada Lovelace",
+                "--group",
+                "engineers",
+            ],
+        )
+    }
+
+    /// With one route for all that is signed in.
+    pub fn in_front_of(upstream: &Upstream) -> Self {
+        Self::new().route("/", &upstream.url(), "signed-in", "")
+    }
+
+    /// With one more route. `more` are further lines of it.
+    pub fn route(mut self, path: &str, upstream: &str, allow: &str, more: &str) -> Self {
+        let allow = match allow.starts_with('{') {
+            true => allow.to_owned(),
+            false => format!("\"{allow}\""),
+        };
+        self.routes.push_str(&format!(
+            "[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\nallow = {allow}\n{more}\n\n"
+        ));
+        self
+    }
+
+    /// With another `public_url`.
+    pub fn public_url(mut self, url: &str) -> Self {
+        self.public_url = url.to_owned();
+        self
+    }
+
+    /// With these further lines of `[server]`.
+    pub fn server(mut self, lines: &str) -> Self {
+        self.server.push_str(lines);
+        self.server.push('\n');
+        self
+    }
+
+    /// With these further sections.
+    pub fn section(mut self, lines: &str) -> Self {
+        self.sections.push_str(lines);
+        self.sections.push('\n');
+        self
+    }
+
+    /// With one more user, added by `vestibule user add NAME` with these options.
+    pub fn user(mut self, name: &str, options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        self.users.push((name.to_owned(), options));
+        self
+    }
+
+    /// The configuration as a file holds it.
+    pub fn to_toml(&self) -> String {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
+            self.public_url, self.server, self.routes, self.sections
+        )
+    }
+
+    /// Writes the configuration, adds the users and starts the gateway.
+    pub fn start(&self) -> Gateway {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        fs::write(folder.path().join("config.toml"), self.to_toml()).expect("it is writable");
+        for (name, options) in &self.users {
+            let mut arguments = vec!["user", "add", name, "--config", "config.toml"];
+            arguments.extend(options.iter().map(String::as_str));
+            vestibule(folder.path(), &arguments, &format!("{PASSWORD}\n")).expect_success();
+        }
+        Gateway::start(folder)
+    }
+}
+
+impl Gateway {
+    /// One route, `/`, for all that is signed in.
+    pub fn in_front_of(upstream: &Upstream) -> Self {
+        Setup::in_front_of(upstream).start()
+    }
+
+    fn start(folder: TempDir) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(["serve", "--config", "config.toml"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let log = Arc::default();
+        let (sender, lines) = mpsc::channel();
+        collect(child.stderr.take().expect("it is piped"), &log, sender);
+        let (address, admin) = addresses(&lines, &log);
+        let gateway = Self {
+            child,
+            address,
+            admin,
+            log,
+            folder,
+        };
+        wait_until("the gateway to be ready", TO_START, || gateway.is_ready());
+        gateway
+    }
+
+    /// Where requests go.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// A new connection to the admin listener.
+    pub fn connect_admin(&self) -> Connection {
+        Connection::open(self.admin)
+    }
+
+    /// Runs one of vestibule's commands on this gateway's configuration.
+    pub fn command(&self, arguments: &[&str], input: &str) -> command::Finished {
+        let arguments = [arguments, &["--config", "config.toml"]].concat();
+        vestibule(self.folder.path(), &arguments, input)
+    }
+
+    /// A file in its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it has written to standard error.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("nobody panicked over it").clone()
+    }
+
+    /// The most memory it has had resident, in KiB (`VmHWM`).
+    pub fn peak_memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).expect("it is running");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.expect("a number").parse().expect("a number")
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.expect("kill is there").success());
+    }
+
+    /// Waits for the process to end.
+    pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
+        let mut status = None;
+        wait_until("the gateway to end", limit, || {
+            status = self.child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+
+    /// Stops it in good order and starts it again on the same configuration and database.
+    pub fn restart(mut self) -> Self {
+        self.terminate();
+        let status = self.wait_for_exit(TO_START);
+        assert!(status.success(), "{status}");
+        let empty = TempDir::new().expect("a temporary folder can be made");
+        let folder = std::mem::replace(&mut self.folder, empty);
+        Self::start(folder)
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut connection = self.connect_admin();
+        connection.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        connection.answer().status == 200
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the gateway's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Reads the log to its end, so that the gateway never waits for us.
+fn collect(stderr: impl Read + Send + 'static, log: &Arc<Mutex<String>>, lines: Sender<String>) {
+    let log = Arc::clone(log);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = log.lock().expect("nobody panicked over it");
+            log.push_str(&line);
+            log.push('\n');
+            // Nobody listens once the addresses are known.
+            let _ = lines.send(line);
+        }
+    });
+}
+
+/// The addresses that the gateway says it listens on.
+fn addresses(lines: &Receiver<String>, log: &Mutex<String>) -> (SocketAddr, SocketAddr) {
+    let (mut public, mut admin) = (None, None);
+    loop {
+        if let (Some(public), Some(admin)) = (public, admin) {
+            return (public, admin);
+        }
+        let Ok(line) = lines.recv_timeout(TO_START) else {
+            let log = log.lock().expect("nobody panicked over it");
+            panic!("the gateway did not say where it listens:\n{log}");
+        };
+        let Some((before, address)) = line.split_once("listening on http://") else {
+            continue;
+        };
+        let address = address.split_whitespace().next().map(str::parse);
+        let address = address.expect("an address").expect("an address");
+        if before.ends_with("admin ") {
+            admin = Some(address);
+        } else {
+            public = Some(address);
+        }
+    }
+}

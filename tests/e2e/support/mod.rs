@@ -1,0 +1,19 @@
+//! What the tests stand on: real gateways, real upstreams, a client that sends exactly what it is told.
+
+mod client;
+mod command;
+mod gateway;
+mod message;
+mod programs;
+mod sign_in;
+mod upstream;
+mod wait;
+
+pub use client::{Answer, Connection, Request};
+pub use command::{curl, vestibule};
+pub use gateway::{Gateway, PASSWORD, Setup};
+pub use message::{PATTERN_LENGTH, pattern};
+pub use programs::Program;
+pub use sign_in::{Tokens, browser_sign_in, cookies_of, refresh, sign_in};
+pub use upstream::Upstream;
+pub use wait::wait_until;
