@@ -6,6 +6,7 @@
 
 mod admin;
 mod connection;
+mod descriptors;
 mod housekeeping;
 mod listener;
 mod phase;
@@ -144,9 +145,8 @@ impl Running {
         admin_listener: Option<TcpListener>,
         lanes: listener::Lanes,
     ) -> Result<(), StartError> {
-        let permits = Arc::new(Semaphore::new(
-            self.gateway.config.server.limits.connections,
-        ));
+        let connections = self.gateway.config.server.limits.connections;
+        let permits = Arc::new(Semaphore::new(descriptors::make_room(connections)));
         let _inside = self.control.enter();
         for socket in listeners {
             let socket = tokio::net::TcpListener::from_std(socket)?;
