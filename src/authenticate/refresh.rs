@@ -319,6 +319,8 @@ mod tests {
                 delivery: Delivery::Token,
                 remember: false,
                 device: None,
+                ip: None,
+                user_agent: None,
             };
             self.opener.open(&self.user, wanted).await.unwrap()
         }
@@ -459,6 +461,8 @@ mod tests {
                         delivery: Delivery::Token,
                         remember: false,
                         device: None,
+                        ip: None,
+                        user_agent: None,
                     }
                 )
                 .await,

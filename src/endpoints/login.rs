@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
@@ -26,6 +26,9 @@ use crate::session::{Delivery, RefreshToken, RevokeReason, Tokens};
 
 /// The most characters of a device's name.
 const LONGEST_DEVICE: usize = 64;
+
+/// The most characters that are kept of what a client calls itself.
+const LONGEST_USER_AGENT: usize = 256;
 
 const WRONG: &str = "The name or the password is wrong.";
 
@@ -72,7 +75,7 @@ where
         // JSON needs no such check: other sites cannot send it without a preflight.
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
-    let attempt = Attempt::of(gateway, &mut fields)?;
+    let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
     let client = facts.client.map(tracing::field::display);
     let Some(tokens) = prove(gateway, &attempt).await? else {
         tracing::info!(client.address = client, "a sign-in was refused");
@@ -102,7 +105,12 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn of(gateway: &Gateway, fields: &mut Fields) -> Result<Self, Box<Problem>> {
+    fn of(
+        gateway: &Gateway,
+        facts: &RequestFacts,
+        headers: &HeaderMap,
+        fields: &mut Fields,
+    ) -> Result<Self, Box<Problem>> {
         fields.only(&["username", "password", "remember", "device", "delivery"])?;
         let is_form = fields.media() == Some(Media::Form);
         let (delivery, return_to) = if is_form {
@@ -119,6 +127,8 @@ impl Attempt {
                 delivery,
                 remember: fields.flag("remember")?,
                 device: device(fields.text("device")?)?,
+                ip: facts.client,
+                user_agent: user_agent(headers),
             },
             return_to,
         })
@@ -141,6 +151,14 @@ fn device(text: Option<String>) -> Result<Option<String>, Box<Problem>> {
         ));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// What the client calls itself, as it may be shown to people: without control characters, cut off.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let name = String::from_utf8_lossy(headers.get(USER_AGENT)?.as_bytes());
+    let shown = name.trim().chars().filter(|c| !c.is_control());
+    let shown: String = shown.take(LONGEST_USER_AGENT).collect();
+    (!shown.is_empty()).then_some(shown)
 }
 
 /// Checks the password and opens the session; `None` if it is not them.

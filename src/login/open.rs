@@ -1,5 +1,6 @@
 //! Opens a session for somebody who proved who they are.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -22,6 +23,10 @@ pub struct OpenSession {
     pub remember: bool,
     /// What the person calls the device; at most 64 characters.
     pub device: Option<String>,
+    /// Where the request came from, where it is known.
+    pub ip: Option<IpAddr>,
+    /// What the browser or program calls itself; at most 256 characters.
+    pub user_agent: Option<String>,
 }
 
 /// Why no session was opened.
@@ -96,8 +101,11 @@ impl Opener {
             delivery: wanted.delivery,
             remember: wanted.remember,
             device: wanted.device,
+            ip: wanted.ip,
+            user_agent: wanted.user_agent,
             created_at: now,
             authenticated_at: now,
+            last_seen_at: now,
             generation: refresh.generation,
             current: refresh.hash(),
             previous: None,

@@ -61,7 +61,7 @@ pub fn judge(
     if user_epoch != Some(row.user_epoch) {
         return Verdict::UserChanged;
     }
-    if now >= row.absolute_expires_at || now >= row.idle_expires_at {
+    if now >= row.expires_at() {
         return Verdict::Expired;
     }
     match presented.generation.cmp(&row.generation) {
@@ -186,8 +186,11 @@ mod tests {
             delivery: Delivery::Cookie,
             remember: true,
             device: None,
+            ip: None,
+            user_agent: None,
             created_at: at(0),
             authenticated_at: at(0),
+            last_seen_at: at(0),
             generation: 1,
             current: first.hash(),
             previous: None,

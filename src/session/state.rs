@@ -1,5 +1,6 @@
 //! A session as the store keeps it: one sign-in on one device, and where its refresh tokens stand.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -21,10 +22,16 @@ pub struct SessionRow {
     pub remember: bool,
     /// What the person calls this device.
     pub device: Option<String>,
+    /// The address it was opened from, where it was known.
+    pub ip: Option<IpAddr>,
+    /// What the browser or program called itself when it was opened.
+    pub user_agent: Option<String>,
     /// When the session was opened.
     pub created_at: Timestamp,
     /// When the person last proved who they are.
     pub authenticated_at: Timestamp,
+    /// When the session was opened or last refreshed.
+    pub last_seen_at: Timestamp,
     /// The generation of the current refresh token; starts at 1.
     pub generation: u64,
     /// The hash of the current refresh token.
@@ -45,6 +52,19 @@ pub struct SessionRow {
     pub absolute_expires_at: Timestamp,
     /// When and why it was ended.
     pub revoked: Option<(Timestamp, RevokeReason)>,
+}
+
+impl SessionRow {
+    /// Whether the session lives `now`. `user_epoch` is the user's present session epoch, `None` if
+    /// the user is disabled or gone.
+    pub fn is_live(&self, user_epoch: Option<u64>, now: Timestamp) -> bool {
+        self.revoked.is_none() && user_epoch == Some(self.user_epoch) && now < self.expires_at()
+    }
+
+    /// When it ends unless refreshed before.
+    pub fn expires_at(&self) -> Timestamp {
+        self.idle_expires_at.min(self.absolute_expires_at)
+    }
 }
 
 /// Where the tokens of a session go.

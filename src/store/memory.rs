@@ -1,5 +1,6 @@
 //! The store in memory: for demonstrations and tests; gone when the process ends.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +10,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::identity::{Email, PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KEPT_AFTER_END, Loaded, NewUser, Pending, Rotation,
-    SWEPT_AT_ONCE, SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, KEPT_AFTER_END, KeptSession, Loaded, NewUser, Pending,
+    Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, UserChange,
 };
 
 /// Users, keys and sessions in memory.
@@ -99,6 +100,31 @@ impl Directory for MemoryStore {
         })
     }
 
+    fn change_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        kept: KeptSession,
+    ) -> Pending<Option<User>> {
+        self.run(|state, now| {
+            if !state.rotate(kept.id, &kept.rotation) {
+                return None;
+            }
+            let account = state.accounts.get_mut(&name)?;
+            account.password = hash;
+            account.user.session_epoch += 1;
+            let user = account.user.clone();
+            if let Some(row) = state.sessions.get_mut(&kept.id) {
+                row.user_epoch = user.session_epoch;
+            }
+            let sessions = state.sessions.values_mut();
+            for row in sessions.filter(|row| row.user == user.id && row.id != kept.id) {
+                row.revoked.get_or_insert((now, RevokeReason::UserChanged));
+            }
+            Some(user)
+        })
+    }
+
     fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>> {
         self.run(|state, now| {
             let account = state.accounts.get_mut(&name)?;
@@ -154,28 +180,7 @@ impl Sessions for MemoryStore {
     }
 
     fn rotate(&self, id: SessionId, rotation: Rotation) -> Pending<bool> {
-        self.run(|state, _| {
-            let as_expected = state.sessions.get(&id).is_some_and(|row| {
-                row.generation == rotation.from_generation
-                    && row.current == rotation.from
-                    && row.revoked.is_none()
-                    && state.is_user_as_at_sign_in(row)
-            });
-            match state.sessions.get_mut(&id) {
-                Some(row) if as_expected => {
-                    row.generation += 1;
-                    row.previous = Some(row.current);
-                    row.current = rotation.to;
-                    row.next_key = rotation.next_key;
-                    row.rotated_at = Some(rotation.at);
-                    row.confirmed_at = None;
-                    row.straggler_at = None;
-                    row.idle_expires_at = rotation.idle_expires_at;
-                    true
-                }
-                _ => false,
-            }
-        })
+        self.run(|state, _| state.rotate(id, &rotation))
     }
 
     fn confirm(&self, id: SessionId, generation: u64, at: Timestamp) -> Pending<()> {
@@ -216,6 +221,23 @@ impl Sessions for MemoryStore {
             account.user.session_epoch += 1;
             Some(account.user.session_epoch)
         })
+    }
+
+    fn revoke_all(&self, reason: RevokeReason) -> Pending<usize> {
+        self.run(|state, now| {
+            let ended = state.live(None, now).len();
+            for account in state.accounts.values_mut() {
+                account.user.session_epoch += 1;
+            }
+            for row in state.sessions.values_mut() {
+                row.revoked.get_or_insert((now, reason));
+            }
+            ended
+        })
+    }
+
+    fn live(&self, of: Option<UserId>) -> Pending<Vec<SessionRow>> {
+        self.run(|state, now| state.live(of.as_ref(), now))
     }
 
     fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {
@@ -265,6 +287,42 @@ impl State {
         })
     }
 
+    fn rotate(&mut self, id: SessionId, rotation: &Rotation) -> bool {
+        let as_expected = self.sessions.get(&id).is_some_and(|row| {
+            row.generation == rotation.from_generation
+                && row.current == rotation.from
+                && row.revoked.is_none()
+                && self.is_user_as_at_sign_in(row)
+        });
+        match self.sessions.get_mut(&id) {
+            Some(row) if as_expected => {
+                row.generation += 1;
+                row.previous = Some(row.current);
+                row.current = rotation.to;
+                row.next_key = rotation.next_key;
+                row.rotated_at = Some(rotation.at);
+                row.confirmed_at = None;
+                row.straggler_at = None;
+                row.last_seen_at = rotation.at;
+                row.idle_expires_at = rotation.idle_expires_at;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The live sessions of this user, or of all; the last one seen first.
+    fn live(&self, of: Option<&UserId>, now: Timestamp) -> Vec<SessionRow> {
+        let is_live = |row: &&SessionRow| {
+            of.is_none_or(|user| row.user == *user)
+                && self.is_user_as_at_sign_in(row)
+                && row.is_live(Some(row.user_epoch), now)
+        };
+        let mut live: Vec<SessionRow> = self.sessions.values().filter(is_live).cloned().collect();
+        live.sort_unstable_by_key(|row| (Reverse(row.last_seen_at), row.id));
+        live
+    }
+
     fn is_user_as_at_sign_in(&self, row: &SessionRow) -> bool {
         self.user(&row.user)
             .is_some_and(|user| !user.disabled && user.session_epoch == row.user_epoch)
@@ -278,6 +336,6 @@ impl State {
 }
 
 fn ended_at(row: &SessionRow) -> Timestamp {
-    let expired = row.idle_expires_at.min(row.absolute_expires_at);
+    let expired = row.expires_at();
     row.revoked.map_or(expired, |(at, _)| at.min(expired))
 }

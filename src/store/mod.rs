@@ -24,7 +24,9 @@ use crate::store::memory::MemoryStore;
 use crate::store::seal::MasterKey;
 use crate::store::sqlite::SqliteStore;
 
-pub use records::{Account, AddUser, ChangeUser, Loaded, NewUser, Rotation, SealedKey, UserChange};
+pub use records::{
+    Account, AddUser, ChangeUser, KeptSession, Loaded, NewUser, Rotation, SealedKey, UserChange,
+};
 
 /// How long a session's row outlives the session: longer than any access token of it (at most an
 /// hour, and leeway), so that a process that starts learns of every revocation it must know.
@@ -175,6 +177,15 @@ pub trait Directory: Send + Sync {
     fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser>;
     /// Sets the password. Raises the session epoch. `None`: no such user.
     fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>>;
+    /// Sets the password from within a session, in one transaction: raises the session epoch, gives the
+    /// kept session that epoch and its next refresh token, and ends all others of the user. `None`,
+    /// and nothing changed: the session was not as expected, or the user's epoch has moved on.
+    fn change_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        kept: KeptSession,
+    ) -> Pending<Option<User>>;
     /// Disables or enables a user. Raises the session epoch. `None`: no such user.
     fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>>;
     /// Removes a user and ends their sessions. Gives the user as they were, with the session epoch
@@ -203,6 +214,10 @@ pub trait Sessions: Send + Sync {
     fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool>;
     /// Ends all sessions of a user by raising the session epoch, which is returned; `None`: no user.
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>>;
+    /// Ends all sessions of all users by raising every session epoch; says how many were live.
+    fn revoke_all(&self, reason: RevokeReason) -> Pending<usize>;
+    /// The live sessions of a user, or of all users; the last one seen first.
+    fn live(&self, of: Option<UserId>) -> Pending<Vec<SessionRow>>;
     /// The sessions that were ended within this span before the store's now, those ended by a raised
     /// epoch among them: what a process must know before it is ready. At most [`KEPT_AFTER_END`]
     /// back.

@@ -1,7 +1,9 @@
 //! What the store takes and gives: users to add, changes, accounts, sealed keys, rotations.
 
 use crate::clock::Timestamp;
-use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, SessionId, User, UserId, UserName,
+};
 use crate::session::{KeyPurpose, SessionRow, TokenHash};
 
 /// A user to add.
@@ -136,6 +138,15 @@ pub struct Rotation {
     pub at: Timestamp,
     /// The new idle expiry.
     pub idle_expires_at: Timestamp,
+}
+
+/// The session in which a password is changed: the only one of the user that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSession {
+    /// Which session.
+    pub id: SessionId,
+    /// The step to the refresh token that it goes on with.
+    pub rotation: Rotation,
 }
 
 fn in_order(mut groups: Vec<GroupName>) -> Vec<GroupName> {

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vestibule::clock::Timestamp;
 use vestibule::config::StorageSettings;
-use vestibule::identity::Secret;
+use vestibule::identity::{Secret, SessionId};
 use vestibule::session::key_ring::KeyMaterial;
 use vestibule::session::{KeyPurpose, RevokeReason};
 use vestibule::store::keys::load_or_create;
 use vestibule::store::seal::MasterKey;
 use vestibule::store::{self, AddUser, Directory, StoreError};
 
-use crate::support::{HandMovedClock, in_sqlite, mode, name, new_user, open_sqlite, rotation};
+use crate::support::{
+    HandMovedClock, in_folder, in_sqlite, mode, name, new_user, open_sqlite, rotation,
+};
 
 #[tokio::test]
 async fn a_database_outlives_its_process() {
@@ -168,6 +171,45 @@ async fn a_lost_master_key_is_missed_and_no_new_one_is_made() {
         "{error:?}"
     );
     assert!(!master_key.exists());
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_brought_up_with_its_rows() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("vestibule.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let first = include_str!("../../src/store/sqlite/migrations/001.sql");
+    raw.execute_batch(first).unwrap();
+    raw.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO users (id, name, group_names, password_hash, created_at)
+         VALUES ('AQEBAQEBAQEBAQEBAQEBAQ', 'ada', 'ops', 'a hash', 1000);
+         INSERT INTO sessions (
+             id, user_id, user_epoch, delivery, remember, created_at, authenticated_at, generation,
+             current_hash, next_key, rotated_at, idle_expires_at, absolute_expires_at
+         ) VALUES
+             (zeroblob(16), 'AQEBAQEBAQEBAQEBAQEBAQ', 0, 'cookie', 1, 1000, 1000, 1,
+              zeroblob(32), 1, NULL, 50000, 90000),
+             (CAST('0123456789abcdef' AS BLOB), 'AQEBAQEBAQEBAQEBAQEBAQ', 0, 'token', 0, 1000, 1000,
+              2, zeroblob(32), 1, 3000, 50000, 90000);",
+    )
+    .unwrap();
+    drop(raw);
+
+    let store = in_folder(folder, Arc::default());
+    let account = store.directory.account(name("ada")).await.unwrap().unwrap();
+    assert_eq!(account.password.as_stored(), "a hash");
+    let never_refreshed = store.row(SessionId::from_bytes([0; 16])).await;
+    let refreshed = store.row(SessionId::from_bytes(*b"0123456789abcdef")).await;
+    for (row, seen) in [(&never_refreshed, 1), (&refreshed, 3)] {
+        assert_eq!(row.user, account.user.id);
+        assert_eq!((row.ip, &row.user_agent), (None, &None));
+        assert_eq!(row.last_seen_at, Timestamp::from_seconds(seen));
+    }
+    assert_eq!(
+        store.live(Some(&account.user)).await,
+        [refreshed.id, never_refreshed.id]
+    );
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::SessionId;
+use vestibule::identity::{PasswordHash, SessionId};
 use vestibule::session::{Delivery, RevokeReason, SessionRow};
-use vestibule::store::{KEPT_AFTER_END, Rotation, SWEPT_AT_ONCE};
+use vestibule::store::{KEPT_AFTER_END, KeptSession, Rotation, SWEPT_AT_ONCE};
 
 use crate::support::{Store, hash, name, rotation, session};
 
@@ -22,6 +22,10 @@ on_each_store! {
     a_session_is_revoked_once
     revoking_a_user_ends_all_their_sessions_and_no_others
     revocations_are_listed_for_as_long_as_asked
+    live_sessions_are_listed_the_last_one_seen_first
+    revoking_all_ends_every_session_and_its_epoch
+    a_password_changed_in_a_session_ends_the_others
+    a_password_is_not_changed_in_a_session_that_moved_on
     sweeping_deletes_what_has_long_been_over
     sweeping_stops_at_its_limit
 }
@@ -31,6 +35,8 @@ async fn a_session_is_loaded_as_it_was_opened(store: Store) {
     let full = SessionRow {
         remember: true,
         device: Some("the café's laptop".to_owned()),
+        ip: Some("2001:db8::1".parse().unwrap()),
+        user_agent: Some("curl/8 (ärger)".to_owned()),
         generation: 7,
         previous: Some(hash(6)),
         next_key: 255,
@@ -110,6 +116,7 @@ async fn a_rotation_replaces_the_token_and_forgets_confirmation_and_straggler(st
             rotated_at: Some(rotation.at),
             confirmed_at: None,
             straggler_at: None,
+            last_seen_at: rotation.at,
             idle_expires_at: rotation.idle_expires_at,
             ..session
         }
@@ -241,6 +248,110 @@ async fn revocations_are_listed_for_as_long_as_asked(store: Store) {
         let listed: HashSet<SessionId> = listed.into_iter().collect();
         assert_eq!(listed, expected.into_iter().collect(), "{seconds}");
     }
+}
+
+async fn live_sessions_are_listed_the_last_one_seen_first(store: Store) {
+    let (ada, eve) = (store.add("ada").await, store.add("eve").await);
+    let gone = store.add("gone").await;
+    let early = store.open_session(&ada, 1).await;
+    let late = store.open_session(&ada, 2).await;
+    let other = store.open_session(&eve, 3).await;
+    let ended = store.open_session(&ada, 4).await;
+    let reason = RevokeReason::SignedOut;
+    store.sessions.revoke(ended.id, reason).await.unwrap();
+    store.open_session(&gone, 5).await;
+    store.disable("gone", true).await;
+    let over = SessionRow {
+        idle_expires_at: Timestamp::from_seconds(10),
+        ..session(&ada, 6)
+    };
+    assert!(store.sessions.open(over).await.unwrap());
+    store.clock.set(10);
+    assert!(store.rotate(&late, &rotation(&late)).await);
+
+    let of_ada = [late.id, early.id];
+    assert_eq!(store.live(Some(&ada)).await, of_ada);
+    assert_eq!(store.live(None).await, [late.id, early.id, other.id]);
+    assert_eq!(store.live(Some(&gone)).await, []);
+    store.clock.set(100_000);
+    assert_eq!(store.live(None).await, [late.id], "the others are idle");
+}
+
+async fn revoking_all_ends_every_session_and_its_epoch(store: Store) {
+    let (ada, eve) = (store.add("ada").await, store.add("eve").await);
+    let first = store.open_session(&ada, 1).await;
+    let second = store.open_session(&eve, 2).await;
+    let earlier = store.open_session(&eve, 3).await;
+    let reason = RevokeReason::SignedOut;
+    store.sessions.revoke(earlier.id, reason).await.unwrap();
+    let reason = RevokeReason::Administrator;
+    assert_eq!(store.sessions.revoke_all(reason).await.unwrap(), 2);
+    for (row, user) in [(&first, &ada), (&second, &eve)] {
+        assert_eq!(store.end_of(row.id).await, Some(reason));
+        let now = store.user(&user.id).await.unwrap();
+        assert_eq!(now.session_epoch, user.session_epoch + 1);
+    }
+    let kept = Some(RevokeReason::SignedOut);
+    assert_eq!(store.end_of(earlier.id).await, kept);
+    assert_eq!(store.sessions.revoke_all(reason).await.unwrap(), 0);
+}
+
+async fn a_password_changed_in_a_session_ends_the_others(store: Store) {
+    let (ada, eve) = (store.add("ada").await, store.add("eve").await);
+    let own = store.open_session(&ada, 1).await;
+    let other = store.open_session(&ada, 2).await;
+    let foreign = store.open_session(&eve, 3).await;
+    let rotation = rotation(&own);
+    let kept = KeptSession {
+        id: own.id,
+        rotation: rotation.clone(),
+    };
+    let password = PasswordHash::from_stored("another".to_owned());
+    let changed = store
+        .directory
+        .change_password(name("ada"), password.clone(), kept);
+    let changed = changed.await.unwrap().unwrap();
+    assert_eq!(changed.session_epoch, ada.session_epoch + 1);
+    let account = store.directory.account(name("ada")).await.unwrap().unwrap();
+    assert_eq!((&account.user, account.password), (&changed, password));
+
+    let row = store.row(own.id).await;
+    assert_eq!(row.user_epoch, changed.session_epoch);
+    assert_eq!((row.generation, row.current), (2, rotation.to));
+    assert_eq!((row.previous, row.revoked), (Some(own.current), None));
+    let ended = Some(RevokeReason::UserChanged);
+    assert_eq!(store.end_of(other.id).await, ended);
+    assert_eq!(store.end_of(foreign.id).await, None);
+    // It goes on under its new epoch.
+    let next = Rotation {
+        from_generation: 2,
+        from: rotation.to,
+        to: hash(9),
+        ..rotation
+    };
+    assert!(store.rotate(&own, &next).await);
+}
+
+async fn a_password_is_not_changed_in_a_session_that_moved_on(store: Store) {
+    let ada = store.add("ada").await;
+    let own = store.open_session(&ada, 1).await;
+    let other = store.open_session(&ada, 2).await;
+    let before = store.directory.account(name("ada")).await.unwrap();
+    assert!(store.rotate(&own, &rotation(&own)).await);
+    let reason = RevokeReason::SignedOut;
+    for row in [&own, &other] {
+        let kept = KeptSession {
+            id: row.id,
+            rotation: rotation(row),
+        };
+        store.sessions.revoke(other.id, reason).await.unwrap();
+        let hash = PasswordHash::from_stored("another".to_owned());
+        let changed = store.directory.change_password(name("ada"), hash, kept);
+        assert_eq!(changed.await.unwrap(), None);
+    }
+    let after = store.directory.account(name("ada")).await.unwrap();
+    assert_eq!(after, before);
+    assert_eq!(store.end_of(own.id).await, None);
 }
 
 async fn sweeping_deletes_what_has_long_been_over(store: Store) {

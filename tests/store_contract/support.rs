@@ -102,6 +102,11 @@ impl Store {
         self.row(id).await.revoked.map(|(_, reason)| reason)
     }
 
+    pub(crate) async fn live(&self, of: Option<&User>) -> Vec<SessionId> {
+        let live = self.sessions.live(of.map(|user| user.id.clone()));
+        live.await.unwrap().iter().map(|row| row.id).collect()
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_ref().unwrap().path()
     }
@@ -173,8 +178,11 @@ pub(crate) fn session(user: &User, number: u64) -> SessionRow {
         delivery: Delivery::Cookie,
         remember: false,
         device: None,
+        ip: None,
+        user_agent: None,
         created_at: Timestamp::from_seconds(1),
         authenticated_at: Timestamp::from_seconds(2),
+        last_seen_at: Timestamp::from_seconds(1),
         generation: 1,
         current: hash(1),
         previous: None,

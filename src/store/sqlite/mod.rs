@@ -19,8 +19,8 @@ use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::Queue;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, Loaded, NewUser, Pending, Rotation, SealedKey,
-    Sessions, StoreError, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, Rotation,
+    SealedKey, Sessions, StoreError, UserChange,
 };
 
 /// How long a transaction waits for another process that writes.
@@ -129,6 +129,25 @@ impl Directory for SqliteStore {
         })
     }
 
+    fn change_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        kept: KeptSession,
+    ) -> Pending<Option<User>> {
+        self.writer.run(move |sql, now| {
+            if !sessions::rotate(sql, kept.id, &kept.rotation)? {
+                return Ok(None);
+            }
+            let user = users::set_password(sql, &name, &hash)?;
+            if let Some(user) = &user {
+                sessions::set_epoch(sql, kept.id, user.session_epoch)?;
+            }
+            end_sessions(sql, user.as_ref(), now)?;
+            Ok(user)
+        })
+    }
+
     fn set_disabled(&self, name: UserName, disabled: bool) -> Pending<Option<User>> {
         self.writer.run(move |sql, now| {
             let user = users::set_disabled(sql, &name, disabled)?;
@@ -154,10 +173,11 @@ impl Directory for SqliteStore {
     }
 }
 
-/// What every raise of a session epoch brings with it, in the same transaction.
+/// What every raise of a session epoch brings with it, in the same transaction. A session that has
+/// the new epoch already goes on.
 fn end_sessions(sql: &Connection, user: Option<&User>, now: Timestamp) -> Result<(), StoreError> {
     match user {
-        Some(user) => sessions::revoke_all(sql, &user.id, RevokeReason::UserChanged, now),
+        Some(user) => sessions::revoke_older(sql, user, RevokeReason::UserChanged, now),
         None => Ok(()),
     }
 }
@@ -203,6 +223,20 @@ impl Sessions for SqliteStore {
             sessions::revoke_all(sql, &user, reason, now)?;
             Ok(epoch)
         })
+    }
+
+    fn revoke_all(&self, reason: RevokeReason) -> Pending<usize> {
+        self.writer.run(move |sql, now| {
+            let ended = sessions::live(sql, None, now)?.len();
+            users::raise_all_session_epochs(sql)?;
+            sessions::revoke_everything(sql, reason, now)?;
+            Ok(ended)
+        })
+    }
+
+    fn live(&self, of: Option<UserId>) -> Pending<Vec<SessionRow>> {
+        self.readers
+            .run(move |sql, now| sessions::live(sql, of.as_ref(), now))
     }
 
     fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {

@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Step n brings a database from version n to n + 1. A step that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001.sql"),
+    include_str!("migrations/002.sql"),
+];
 
 /// Brings the database to this program's version. Processes that start at once wait for each other.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

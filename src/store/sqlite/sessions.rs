@@ -1,9 +1,11 @@
 //! Sessions in SQL.
 
+use std::net::IpAddr;
+
 use rusqlite::{Connection, Row, named_params};
 
 use crate::clock::Timestamp;
-use crate::identity::{SessionId, UserId};
+use crate::identity::{SessionId, User, UserId};
 use crate::session::{Delivery, RevokeReason, SessionRow, TokenHash};
 use crate::store::{KEPT_AFTER_END, Rotation, SWEPT_AT_ONCE, StoreError};
 
@@ -12,13 +14,13 @@ pub(super) fn open(sql: &Connection, row: &SessionRow) -> Result<bool, StoreErro
     let inserted = sql
         .prepare_cached(
             "INSERT INTO sessions (
-                 id, user_id, user_epoch, delivery, remember, device, created_at, authenticated_at,
-                 generation, current_hash, previous_hash, next_key, rotated_at, confirmed_at,
+                 id, user_id, user_epoch, delivery, remember, device, ip, user_agent, created_at,
+                 authenticated_at, last_seen_at, generation, current_hash, previous_hash, next_key, rotated_at, confirmed_at,
                  straggler_at, idle_expires_at, absolute_expires_at, revoked_at, revoke_reason
              )
              SELECT
-                 :id, users.id, :user_epoch, :delivery, :remember, :device, :created_at,
-                 :authenticated_at, :generation, :current_hash, :previous_hash, :next_key,
+                 :id, users.id, :user_epoch, :delivery, :remember, :device, :ip, :user_agent,
+                 :created_at, :authenticated_at, :last_seen_at, :generation, :current_hash, :previous_hash, :next_key,
                  :rotated_at, :confirmed_at, :straggler_at, :idle_expires_at,
                  :absolute_expires_at, :revoked_at, :revoke_reason
              FROM users
@@ -31,8 +33,11 @@ pub(super) fn open(sql: &Connection, row: &SessionRow) -> Result<bool, StoreErro
             ":delivery": row.delivery.as_str(),
             ":remember": row.remember,
             ":device": row.device,
+            ":ip": row.ip.map(|ip| ip.to_string()),
+            ":user_agent": row.user_agent,
             ":created_at": row.created_at.millis(),
             ":authenticated_at": row.authenticated_at.millis(),
+            ":last_seen_at": row.last_seen_at.millis(),
             ":generation": row.generation,
             ":current_hash": row.current.0,
             ":previous_hash": row.previous.map(|hash| hash.0),
@@ -71,6 +76,7 @@ pub(super) fn rotate(
                  rotated_at = :at,
                  confirmed_at = NULL,
                  straggler_at = NULL,
+                 last_seen_at = :at,
                  idle_expires_at = :idle_expires_at
              WHERE id = :id
                  AND generation = :from_generation
@@ -153,6 +159,68 @@ pub(super) fn revoke_all(
     Ok(())
 }
 
+/// Revokes the sessions of the user that have an older epoch and are not revoked yet.
+pub(super) fn revoke_older(
+    sql: &Connection,
+    user: &User,
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "UPDATE sessions SET revoked_at = ?3, revoke_reason = ?4
+         WHERE user_id = ?1 AND user_epoch < ?2 AND revoked_at IS NULL",
+    )?
+    .execute((
+        user.id.as_str(),
+        user.session_epoch,
+        now.millis(),
+        reason.as_str(),
+    ))?;
+    Ok(())
+}
+
+/// Revokes all sessions that are not revoked yet.
+pub(super) fn revoke_everything(
+    sql: &Connection,
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "UPDATE sessions SET revoked_at = ?1, revoke_reason = ?2 WHERE revoked_at IS NULL",
+    )?
+    .execute((now.millis(), reason.as_str()))?;
+    Ok(())
+}
+
+/// Lets the session go on under another epoch of its user.
+pub(super) fn set_epoch(sql: &Connection, id: SessionId, epoch: u64) -> Result<(), StoreError> {
+    sql.prepare_cached("UPDATE sessions SET user_epoch = ?2 WHERE id = ?1")?
+        .execute((id.as_bytes(), epoch))?;
+    Ok(())
+}
+
+/// The live sessions of this user, or of all; the last one seen first.
+pub(super) fn live(
+    sql: &Connection,
+    of: Option<&UserId>,
+    now: Timestamp,
+) -> Result<Vec<SessionRow>, StoreError> {
+    const LIVE: &str = "revoked_at IS NULL AND min(idle_expires_at, absolute_expires_at) > ?1
+             AND NOT disabled AND session_epoch = user_epoch
+         ORDER BY last_seen_at DESC, sessions.id";
+    let all = "SELECT sessions.* FROM sessions JOIN users ON users.id = user_id WHERE";
+    match of {
+        Some(user) => sql
+            .prepare_cached(&format!("{all} user_id = ?2 AND {LIVE}"))?
+            .query_and_then((now.millis(), user.as_str()), session)?
+            .collect(),
+        None => sql
+            .prepare_cached(&format!("{all} {LIVE}"))?
+            .query_and_then([now.millis()], session)?
+            .collect(),
+    }
+}
+
 pub(super) fn revoked_since(
     sql: &Connection,
     since: Timestamp,
@@ -188,8 +256,11 @@ fn session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
         delivery: Delivery::parse(&delivery).ok_or(StoreError::Unreadable("delivery"))?,
         remember: row.get("remember")?,
         device: row.get("device")?,
+        ip: ip(row)?,
+        user_agent: row.get("user_agent")?,
         created_at: Timestamp::from_millis(row.get("created_at")?),
         authenticated_at: Timestamp::from_millis(row.get("authenticated_at")?),
+        last_seen_at: Timestamp::from_millis(row.get("last_seen_at")?),
         generation: row.get("generation")?,
         current: TokenHash(row.get("current_hash")?),
         previous: row.get::<_, Option<_>>("previous_hash")?.map(TokenHash),
@@ -201,6 +272,12 @@ fn session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
         absolute_expires_at: Timestamp::from_millis(row.get("absolute_expires_at")?),
         revoked: revoked(row)?,
     })
+}
+
+fn ip(row: &Row<'_>) -> Result<Option<IpAddr>, StoreError> {
+    let text: Option<String> = row.get("ip")?;
+    let ip = text.map(|text| text.parse()).transpose();
+    ip.map_err(|_| StoreError::Unreadable("client address"))
 }
 
 fn revoked(row: &Row<'_>) -> Result<Option<(Timestamp, RevokeReason)>, StoreError> {

@@ -132,6 +132,13 @@ pub(super) fn raise_session_epoch(
     Ok(raised.map(|user| user.session_epoch))
 }
 
+/// Raises the epoch of every user.
+pub(super) fn raise_all_session_epochs(sql: &Connection) -> Result<(), StoreError> {
+    sql.prepare_cached("UPDATE users SET session_epoch = session_epoch + 1")?
+        .execute([])?;
+    Ok(())
+}
+
 /// Whether somebody else has this user's address, letter case aside.
 fn is_email_taken(sql: &Connection, user: &User) -> Result<bool, StoreError> {
     let taken = sql
