@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::authenticate::{Authenticator, Cookies, Refresher};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::login::{Hasher, LocalLogin, Opener};
+use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
@@ -47,6 +47,8 @@ pub struct Gateway {
     pub refresher: Refresher,
     /// Checks passwords.
     pub login: LocalLogin,
+    /// Changes passwords.
+    pub password_changer: PasswordChanger,
     /// Opens sessions.
     pub opener: Opener,
     /// What people see.
@@ -97,6 +99,7 @@ impl Gateway {
         let tokens = config.tokens.clone();
         let cookies = Cookies::new(&config.server.public_urls);
         let hasher = Hasher::new(background.0.clone(), hashes_at_once());
+        let login = LocalLogin::new(Arc::clone(&directory), hasher);
         Ok(Self {
             routes: routes(&config)?,
             authenticator: Authenticator::new(
@@ -112,7 +115,15 @@ impl Gateway {
                 tokens.clone(),
                 config.sessions,
             ),
-            login: LocalLogin::new(Arc::clone(&directory), hasher),
+            password_changer: PasswordChanger::new(
+                Arc::clone(&directory),
+                Arc::clone(&sessions),
+                login.clone(),
+                Arc::clone(&ring),
+                tokens.clone(),
+                config.sessions,
+            ),
+            login,
             opener: Opener::new(
                 Arc::clone(&sessions),
                 Arc::clone(&clock),

@@ -16,10 +16,10 @@
 //!
 //! | room | the question it answers |
 //! |---|---|
-//! | [`endpoints`] | sign in, refresh, sign out, who am I, public keys: one file each |
+//! | [`endpoints`] | sign in, refresh, sign out, sessions, password, public keys: one file each |
 //! | [`pages`] | what people see |
 //! | [`admin`] | is the process alive, is it ready |
-//! | [`login`] | proving who you are, opening a session |
+//! | [`login`] | proving who you are, opening a session, changing a password |
 //!
 //! What it knows:
 //!

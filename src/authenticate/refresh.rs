@@ -120,7 +120,7 @@ impl Refresher {
                 self.pair(&row, user, presented, now).map(Some)
             }
             (Verdict::Redeliver, Some(user)) => {
-                let successor = presented.successor(row.next_key, &self.ring);
+                let successor = presented.replaced_by(&row.current, row.next_key, &self.ring);
                 let successor = successor.ok_or(RefreshError::KeyMissing)?;
                 self.pair(&row, user, &successor, now).map(Some)
             }

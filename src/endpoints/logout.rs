@@ -1,5 +1,6 @@
 //! `/vestibule/logout`: the page that asks, and signing out.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,14 +13,14 @@ use super::handed_out::set_cookies;
 use super::{Answer, login_url, refuse_cross_site, to_its_end, unavailable};
 use crate::authenticate::cookies::CookiePair;
 use crate::authenticate::credentials::bearer;
-use crate::authenticate::refusal::refused_token;
+use crate::authenticate::refusal::{missing_token, refused_token};
 use crate::authenticate::{credential_problem, last_token_ends};
 use crate::gateway::Gateway;
 use crate::identity::{Reason, SessionId};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::{RefreshToken, RevokeReason};
-use crate::store::StoreError;
+use crate::store::{Loaded, StoreError};
 
 /// `GET`: asks, and changes nothing. Without our cookies there is nothing to ask: a form that signed
 /// out is sent here, too.
@@ -31,7 +32,8 @@ pub(super) fn ask(gateway: &Gateway, headers: &HeaderMap) -> Reply {
     }
 }
 
-/// `POST`: ends every session that a presented token belongs to. Cookies are cleared only after that.
+/// `POST`: ends every session that a presented token belongs to; with `everywhere`, and if one of them
+/// lives, all of that user. Cookies are cleared only after that.
 pub(super) async fn sign_out<B>(
     gateway: &Gateway,
     facts: &RequestFacts,
@@ -43,7 +45,8 @@ where
     let (parts, body) = request.into_parts();
     let patience = gateway.config.server.limits.body_timeout;
     let mut fields = body::read(&parts.headers, body, patience).await?;
-    fields.only(&["refresh_token"])?;
+    fields.only(&["refresh_token", "everywhere"])?;
+    let everywhere = fields.flag("everywhere")?;
     let in_body = fields.text("refresh_token")?;
     let in_header = bearer(&parts.headers).map_err(credential_problem)?;
     let pair = gateway.cookies.read(&parts.headers);
@@ -56,15 +59,27 @@ where
     let presented = [in_header, in_body.as_deref(), pair.refresh, pair.access];
     let sessions = sessions_of(gateway, presented);
     let is_stranger = presented.iter().all(Option::is_none);
-    let mut reply = if sessions.is_empty() && !is_stranger {
-        let problem = Problem {
-            login_url: Some(login_url(gateway)),
-            ..refused_token(Reason::Invalid)
-        };
-        gateway.pages.problem(&problem, facts.wants)
-    } else {
-        end(gateway, sessions).await?;
-        signed_out(gateway, fields.media())
+    let refusal = match (sessions.is_empty(), everywhere) {
+        (true, _) if !is_stranger => Some(refused_token(Reason::Invalid)),
+        (true, true) => Some(missing_token()),
+        (_, false) => {
+            end(gateway, sessions).await?;
+            None
+        }
+        (false, true) => {
+            let any = end_everywhere(gateway, sessions).await?;
+            (!any).then(|| refused_token(Reason::Revoked))
+        }
+    };
+    let mut reply = match refusal {
+        Some(refusal) => {
+            let problem = Problem {
+                login_url: Some(login_url(gateway)),
+                ..refusal
+            };
+            gateway.pages.problem(&problem, facts.wants)
+        }
+        None => signed_out(gateway, fields.media()),
     };
     if by_cookie {
         set_cookies(&mut reply, gateway.cookies.clear());
@@ -92,7 +107,7 @@ fn sessions_of(gateway: &Gateway, presented: [Option<&str>; 4]) -> Vec<SessionId
 }
 
 /// Ends them in the store, then their access tokens in this process: with the answer they are over.
-async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(), Box<Problem>> {
+pub(super) async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(), Box<Problem>> {
     let store = Arc::clone(&gateway.sessions);
     let revocations = Arc::clone(&gateway.revocations);
     let clock = Arc::clone(&gateway.clock);
@@ -106,6 +121,32 @@ async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(), Box<Prob
             }
         }
         Ok::<(), StoreError>(())
+    };
+    let ended = to_its_end(gateway, work).await?;
+    ended.map_err(|error| unavailable(&error))
+}
+
+/// Ends all sessions of everybody who has a live one among these; whether there was any.
+async fn end_everywhere(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<bool, Box<Problem>> {
+    let store = Arc::clone(&gateway.sessions);
+    let revocations = Arc::clone(&gateway.revocations);
+    let clock = Arc::clone(&gateway.clock);
+    let tokens = gateway.config.tokens.clone();
+    let work = async move {
+        let mut users = HashSet::new();
+        for session in sessions {
+            let loaded = store.load(session).await?.filter(Loaded::is_live);
+            users.extend(loaded.map(|loaded| loaded.row.user));
+        }
+        let any = !users.is_empty();
+        for user in users {
+            let reason = RevokeReason::SignedOutEverywhere;
+            if let Some(epoch) = store.revoke_user(user.clone(), reason).await? {
+                tracing::info!(user.id = %user, "signed out everywhere");
+                revocations.end_user(user, epoch, last_token_ends(clock.now(), &tokens));
+            }
+        }
+        Ok::<bool, StoreError>(any)
     };
     let ended = to_its_end(gateway, work).await?;
     ended.map_err(|error| unavailable(&error))

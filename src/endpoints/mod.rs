@@ -6,8 +6,10 @@ mod handed_out;
 mod jwks;
 mod login;
 mod logout;
+mod password;
 mod refresh;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +20,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body;
 
-use crate::authenticate::refusal::csrf_problem;
+use crate::authenticate::refusal::{csrf_problem, refused_token};
+use crate::authenticate::{challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
-use crate::policy::{Accepts, Csrf, csrf};
+use crate::identity::{Known, Proof, Reason, Visitor};
+use crate::policy::{Accepts, Challenge, Csrf, csrf};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::access_token::TooLarge;
@@ -72,14 +76,54 @@ where
         "/refresh" if posts => refresh::refresh(gateway, facts, request).await,
         "/refresh" => Err(wrong_method("POST")),
         "/session" if reads => session::show(gateway, request.headers()).await,
+        "/sessions" if reads => sessions::list(gateway, request.headers()).await,
+        "/password" if posts => password::change(gateway, facts, request).await,
+        "/password" => Err(wrong_method("POST")),
         "/jwks.json" if reads => Ok(jwks::show(gateway)),
-        "/session" | "/jwks.json" => Err(wrong_method("GET, HEAD")),
-        _ => match rest.strip_prefix("/assets/") {
-            Some(name) if reads => assets::show(gateway, name),
-            Some(_) => Err(wrong_method("GET, HEAD")),
-            None => Err(not_found()),
+        "/session" | "/sessions" | "/jwks.json" => Err(wrong_method("GET, HEAD")),
+        _ => match rest.split_at_checked(rest.rfind('/').unwrap_or_default() + 1) {
+            Some(("/assets/", name)) if reads => assets::show(gateway, name),
+            Some(("/assets/", _)) => Err(wrong_method("GET, HEAD")),
+            Some(("/sessions/", id)) if method == Method::DELETE => {
+                sessions::end_one(gateway, facts, id, request.headers()).await
+            }
+            Some(("/sessions/", _)) => Err(wrong_method("DELETE")),
+            _ => Err(not_found()),
         },
     }
+}
+
+/// The visitor, who must be signed in.
+fn signed_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, Box<Problem>> {
+    let credentials = credentials(headers, ALL_CREDENTIALS, &gateway.cookies);
+    let credentials = credentials.map_err(credential_problem)?;
+    let now = gateway.clock.now();
+    let challenge = match gateway.authenticator.visitor(credentials, now) {
+        Visitor::Known(known) => return Ok(known),
+        Visitor::Stranger => Challenge::Missing,
+        Visitor::Refused(reason) => Challenge::Refused(reason),
+    };
+    let login_url = Some(login_url(gateway));
+    Err(Box::new(challenge_problem(challenge, login_url)))
+}
+
+/// The visitor who changes something: whose cookies must not have been sent by another site.
+fn signed_in_to_change(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Known, Box<Problem>> {
+    let known = signed_in(gateway, headers)?;
+    if known.proof == Proof::Cookie {
+        refuse_cross_site(gateway, facts, method, headers)?;
+    }
+    Ok(known)
+}
+
+/// 401 for an access token whose session has ended, which our memory had not heard of.
+fn session_over() -> Box<Problem> {
+    Box::new(refused_token(Reason::Revoked))
 }
 
 fn not_found() -> Box<Problem> {

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::identity::{PasswordHash, Secret};
+use crate::random;
 
 /// How many may wait for a hash.
 const MOST_WAITING: usize = 64;
@@ -50,6 +51,12 @@ impl Hasher {
     /// Whether the password fits.
     pub async fn fits(&self, hash: PasswordHash, password: Secret<String>) -> Result<bool, Busy> {
         self.run(move || hash.fits(&password)).await
+    }
+
+    /// The hash of a new password.
+    pub async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Busy> {
+        let salt = random::bytes();
+        self.run(move || PasswordHash::of(&password, &salt)).await
     }
 
     async fn run<T: Send + 'static>(

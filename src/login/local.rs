@@ -63,6 +63,11 @@ impl LocalLogin {
             (Err(busy), _) => SignIn::Busy(busy),
         })
     }
+
+    /// The hash of a new password, within the same bounds.
+    pub async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Busy> {
+        self.hasher.hash(password).await
+    }
 }
 
 #[cfg(test)]

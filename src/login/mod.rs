@@ -1,9 +1,11 @@
-//! Proving who you are, and opening a session.
+//! Proving who you are, opening a session, changing a password.
 
 pub mod hashing;
 pub mod local;
 pub mod open;
+pub mod password_change;
 
 pub use hashing::{Busy, Hasher};
 pub use local::{LocalLogin, SignIn};
 pub use open::{OpenSession, Opener};
+pub use password_change::{PasswordChange, PasswordChanger};

@@ -108,6 +108,41 @@ impl RefreshToken {
         })
     }
 
+    /// The token that replaces the one of this generation and hash where that is not at hand: when a
+    /// password is changed with an access token. Whoever still holds the one before can derive it.
+    pub fn replacement(
+        session: SessionId,
+        generation: u64,
+        hash: &TokenHash,
+        next_key: u8,
+        ring: &KeyRing,
+    ) -> Option<Self> {
+        let generation = generation.checked_add(1)?;
+        let secret = ring.find_next_key(next_key)?.sign(&[
+            b"vestibule-refresh-replacement-v1",
+            session.as_bytes(),
+            &generation.to_be_bytes(),
+            &hash.0,
+        ]);
+        Some(Self {
+            session,
+            generation,
+            secret: Secret::new(secret),
+        })
+    }
+
+    /// The token that has replaced this one: its successor or its replacement, whichever has the hash
+    /// `current`; `None` if the ring lacks the key or it is neither.
+    pub fn replaced_by(&self, current: &TokenHash, next_key: u8, ring: &KeyRing) -> Option<Self> {
+        let (session, generation) = (self.session, self.generation);
+        [
+            self.successor(next_key, ring)?,
+            Self::replacement(session, generation, &self.hash(), next_key, ring)?,
+        ]
+        .into_iter()
+        .find(|token| token.hash().is(current))
+    }
+
     /// The hash that the store keeps.
     pub fn hash(&self) -> TokenHash {
         let mut context = digest::Context::new(&digest::SHA256);
@@ -212,6 +247,22 @@ mod tests {
     #[test]
     fn a_key_that_the_ring_lacks_derives_nothing() {
         assert!(first().successor(2, &ring()).is_none());
+    }
+
+    #[test]
+    fn what_replaced_a_token_is_found_by_its_hash() {
+        let ring = ring();
+        let (first, other) = (first(), first().successor(1, &ring).unwrap());
+        let successor = first.successor(1, &ring).unwrap();
+        let replacement =
+            RefreshToken::replacement(first.session, 1, &first.hash(), 1, &ring).unwrap();
+        assert_eq!(replacement.generation, 2);
+        assert!(!replacement.hash().is(&successor.hash()));
+        for next in [successor, replacement] {
+            let found = first.replaced_by(&next.hash(), 1, &ring).unwrap();
+            assert_eq!(found.to_text(&ring).expose(), next.to_text(&ring).expose());
+            assert!(other.replaced_by(&next.hash(), 1, &ring).is_none());
+        }
     }
 
     #[test]

@@ -123,6 +123,15 @@ pub struct Loaded {
     pub now: Timestamp,
 }
 
+impl Loaded {
+    /// Whether the session lives: its end, its user's and its user's epoch looked at.
+    pub fn is_live(&self) -> bool {
+        let user = self.user.as_ref().filter(|user| !user.disabled);
+        let epoch = user.map(|user| user.session_epoch);
+        self.row.is_live(epoch, self.now)
+    }
+}
+
 /// One step from a refresh token to its successor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {

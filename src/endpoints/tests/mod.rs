@@ -228,6 +228,36 @@ const BAD: &[Bad] = &[
         "invalid_token",
     ),
     ("GET /vestibule/session", &[], "", 401, "missing_token"),
+    ("GET /vestibule/sessions", &[], "", 401, "missing_token"),
+    (
+        "DELETE /vestibule/sessions",
+        &[],
+        "",
+        405,
+        "method_not_allowed",
+    ),
+    (
+        "DELETE /vestibule/sessions/x",
+        &[],
+        "",
+        401,
+        "missing_token",
+    ),
+    (
+        "GET /vestibule/sessions/x",
+        &[],
+        "",
+        405,
+        "method_not_allowed",
+    ),
+    (
+        "GET /vestibule/password",
+        &[],
+        "",
+        405,
+        "method_not_allowed",
+    ),
+    ("POST /vestibule/password", &[], "", 401, "missing_token"),
     (
         "GET /vestibule/session",
         TWICE,
@@ -259,6 +289,26 @@ async fn an_access_token_does_not_refresh() {
     let bearer = ("authorization", &*bearer);
     let refused = send(&gateway, "POST /vestibule/refresh", &[bearer], "").await;
     assert_eq!(refused.refusal(), (401, "wrong_token_type".to_owned()));
+}
+
+#[tokio::test]
+async fn a_changed_password_keeps_the_delivery_of_the_session() {
+    let gateway = gateway().await;
+    let body = r#"{"username":"ada","password":"correct horse","delivery":"hybrid"}"#;
+    let tokens = send(&gateway, "POST /vestibule/login", &[JSON], body).await;
+    let bearer = format!("Bearer {}", tokens.text("access_token"));
+    let bearer = ("authorization", &*bearer);
+    let body = r#"{"current_password":"correct horse","new_password":"battery staple"}"#;
+    let changed = send(&gateway, "POST /vestibule/password", &[bearer, JSON], body).await;
+    assert_eq!(changed.json()["session_id"], tokens.json()["session_id"]);
+    assert!(changed.json().get("refresh_token").is_none());
+    let jar = changed.cookies();
+    assert!(jar.starts_with("__Host-vestibule_refresh=vrt1_"), "{jar}");
+    let over = send(&gateway, "GET /vestibule/session", &[bearer], "").await;
+    assert_eq!(over.refusal(), (401, "token_revoked".to_owned()));
+    let cookie = [("cookie", &*jar), SAME_ORIGIN];
+    let next = send(&gateway, "POST /vestibule/refresh", &cookie, "").await;
+    assert_eq!(next.json()["session_id"], tokens.json()["session_id"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,81 @@
+//! `POST /vestibule/password`: a new password, for whoever knows the current one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body::Body;
+
+use super::body::{self, invalid};
+use super::handed_out::handed_out;
+use super::{Answer, session_over, signed_in_to_change, to_its_end, too_many_groups, unavailable};
+use crate::authenticate::last_token_ends;
+use crate::authenticate::refusal::PLAIN_CHALLENGE;
+use crate::gateway::Gateway;
+use crate::identity::Secret;
+use crate::identity::password::check_new;
+use crate::login::PasswordChange;
+use crate::login::password_change::PasswordChangeError;
+use crate::reply::Problem;
+use crate::request::RequestFacts;
+
+/// Changes the visitor's password and ends their other sessions. This one goes on with the new pair
+/// of the answer, in the delivery that it was opened with.
+pub(super) async fn change<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let known = signed_in_to_change(gateway, facts, &parts.method, &parts.headers)?;
+    let patience = gateway.config.server.limits.body_timeout;
+    let mut fields = body::read(&parts.headers, body, patience).await?;
+    fields.only(&["current_password", "new_password"])?;
+    let current = Secret::new(fields.required("current_password")?);
+    let new = Secret::new(fields.required("new_password")?);
+    check_new(&new).map_err(|error| invalid(format!("The new password is refused: {error}.")))?;
+
+    let changer = gateway.password_changer.clone();
+    let revocations = Arc::clone(&gateway.revocations);
+    let clock = Arc::clone(&gateway.clock);
+    let settings = gateway.config.tokens.clone();
+    let user = known.identity.id.clone();
+    let work = async move {
+        let outcome = changer.change(known.session, current, new).await;
+        if let Ok(PasswordChange::Changed { session_epoch, .. }) = &outcome {
+            let until = last_token_ends(clock.now(), &settings);
+            revocations.end_user(user, *session_epoch, until);
+        }
+        outcome
+    };
+    let client = facts.client.map(tracing::field::display);
+    match to_its_end(gateway, work).await? {
+        Ok(PasswordChange::Changed { tokens, .. }) => {
+            tracing::info!(session.id = %known.session, client.address = client, "a password was changed");
+            let now = gateway.clock.now();
+            Ok(handed_out(&tokens, &gateway.cookies, now))
+        }
+        Ok(PasswordChange::WrongPassword) => {
+            tracing::info!(session.id = %known.session, client.address = client, "a change of password was refused");
+            Err(wrong_password())
+        }
+        Ok(PasswordChange::SessionOver) => Err(session_over()),
+        Ok(PasswordChange::Busy(_)) => Err(Box::new(Problem::unavailable(
+            "Too many people are signing in at the moment. Please try again.",
+        ))),
+        Err(PasswordChangeError::TooLarge(error)) => Err(too_many_groups(&error)),
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+fn wrong_password() -> Box<Problem> {
+    let problem = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "invalid_credentials",
+        "The current password is wrong.",
+    );
+    Box::new(problem.challenged(PLAIN_CHALLENGE))
+}
