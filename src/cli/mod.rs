@@ -3,10 +3,14 @@
 mod check;
 mod demo;
 mod demo_app;
+mod healthcheck;
+mod key;
 mod listing;
 mod output;
 mod password;
 mod serve;
+mod session;
+mod storage;
 mod user;
 
 use std::path::PathBuf;
@@ -53,6 +57,14 @@ enum Command {
     /// Add, show, change and remove the people who may sign in
     #[command(subcommand)]
     User(user::Command),
+    /// See who is signed in where, and end that
+    #[command(subcommand)]
+    Session(session::Command),
+    /// See the keys of this installation
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Ask the running gateway whether it is ready; for containers without a shell
+    Healthcheck,
 }
 
 /// Does what the command line says. Wrong usage ends the program here with code 2.
@@ -74,6 +86,9 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve => serve::run(load()?),
         Command::Check => check::run(&load()?, &file),
         Command::User(command) => user::run(command, &load()?.storage),
+        Command::Session(command) => session::run(command, &load()?),
+        Command::Key(command) => key::run(&command, &load()?.storage),
+        Command::Healthcheck => healthcheck::run(load()?.server.admin_listen),
     }
 }
 
@@ -97,6 +112,23 @@ mod tests {
             ("vestibule user add ada --group ops --group dev", true),
             ("vestibule user set ada --no-email", true),
             ("vestibule user list --json", true),
+            ("vestibule session list --user ada --json", true),
+            ("vestibule session revoke AAAAAAAAAAAAAAAAAAAAAA", true),
+            ("vestibule session revoke -AAAAAAAAAAAAAAAAAAAAA", true),
+            ("vestibule session revoke -hVAAAAAAAAAAAAAAAAAAA", true),
+            ("vestibule session revoke --AAAAAAAAAAAAAAAAAAAA", true),
+            ("vestibule session revoke --user ada", true),
+            ("vestibule session revoke --all --yes", true),
+            ("vestibule session revoke", false),
+            ("vestibule session revoke short", false),
+            ("vestibule session revoke --all --user ada", false),
+            (
+                "vestibule session revoke AAAAAAAAAAAAAAAAAAAAAA --all",
+                false,
+            ),
+            ("vestibule key list --json", true),
+            ("vestibule key", false),
+            ("vestibule healthcheck", true),
             ("vestibule", false),
             ("vestibule serv", false),
             ("vestibule user", false),

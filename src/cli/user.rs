@@ -1,18 +1,15 @@
 //! `vestibule user …`: the people who may sign in.
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
-use crate::cli::{listing, output, password};
-use crate::clock::SystemClock;
+use crate::cli::{listing, output, password, storage};
 use crate::config::StorageSettings;
 use crate::identity::{
     DisplayName, Email, GroupName, PasswordHash, Secret, User, UserId, UserName,
 };
 use crate::random;
-use crate::store::{self, AddUser, ChangeUser, Directory, NewUser, UserChange};
+use crate::store::{AddUser, ChangeUser, Directory, NewUser, UserChange};
 
 /// How soon the end of a session shows, told honestly: a running gateway is another process.
 const ENDED: &str = "they cannot be refreshed any more, and their access tokens end within \
@@ -121,19 +118,9 @@ struct Changes {
 }
 
 /// Opens the store, does what was asked, and prints what came of it.
-pub(super) fn run(command: Command, storage: &StorageSettings) -> anyhow::Result<()> {
-    if *storage == StorageSettings::Memory {
-        bail!(
-            "storage.url is memory:, which lives inside the running gateway and ends with it: \
-             users can only be kept in a store such as sqlite:vestibule.db"
-        );
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let said = runtime.block_on(async {
-        let store = store::open(storage, Arc::new(SystemClock)).await;
-        let store = store.with_context(|| format!("cannot open {storage}"))?;
-        execute(command, &*store.directory).await
-    })?;
+pub(super) fn run(command: Command, settings: &StorageSettings) -> anyhow::Result<()> {
+    let store = storage::open(settings)?;
+    let said = storage::finish(execute(command, &*store.directory))?;
     output::print(&said)?;
     Ok(())
 }
@@ -296,7 +283,10 @@ fn unknown(name: &UserName) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::SystemClock;
     use crate::store::memory::MemoryStore;
 
     /// What the commands say, one after the other, to one empty store.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::identity::Secret;
-use crate::session::signing_key::SigningKey;
+use crate::session::signing_key::{ALGORITHM, SigningKey};
 
 /// What a key is for: no key serves two purposes (RFC 8725 §3.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,6 +237,14 @@ impl KeyPurpose {
             Self::Assertion => "assertion",
             Self::RefreshMac => "refresh_mac",
             Self::RefreshNext => "refresh_next",
+        }
+    }
+
+    /// What the keys of this purpose are used with.
+    pub const fn algorithm(self) -> &'static str {
+        match self {
+            Self::AccessToken | Self::Assertion => ALGORITHM,
+            Self::RefreshMac | Self::RefreshNext => "HMAC-SHA256",
         }
     }
 

@@ -24,6 +24,7 @@ mod paths;
 mod proxying;
 mod refreshing;
 mod restart;
+mod session_commands;
 mod sessions;
 mod signing_in;
 mod streaming;

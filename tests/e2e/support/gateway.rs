@@ -162,6 +162,11 @@ impl Gateway {
         self.address
     }
 
+    /// Where the admin listener is.
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
