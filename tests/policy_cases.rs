@@ -1,4 +1,5 @@
-//! Do routes and rules decide as the files in `policy_cases/` say? A new case needs no Rust.
+//! Do routes and rules, and what `vestibule explain` asks, decide as the files in `policy_cases/` say?
+//! A new case needs no Rust.
 //!
 //! A file holds routes as in config.toml, and cases: a request and who sends it, then what is expected:
 //! `"NAME: pass as ada"`, `"NAME: pass"` (the app is not told who asks), `"NAME: challenge"` or
@@ -10,16 +11,22 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, COOKIE, HOST};
+use http::{HeaderMap, Request, StatusCode, Uri, Version};
 use serde::Deserialize;
-use vestibule::clock::Timestamp;
+use tokio::runtime::{Builder, Runtime};
+use vestibule::clock::{SystemClock, Timestamp};
+use vestibule::config;
+use vestibule::gate::explain::{Asker, Explainer, Outcome as Explained, SessionState};
+use vestibule::gateway::Background;
 use vestibule::identity::{
-    GroupName, Identity, Known, Proof, Reason, Refused, SessionId, UserId, UserName, Visitor,
+    GroupName, Identity, Known, Proof, Reason, Refused, SessionId, User, UserId, UserName, Visitor,
 };
 use vestibule::policy::{
     Accepts, Decision, Found, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteName,
     Routes, Rule, decide,
 };
-use vestibule::request::{Host, RequestPath};
+use vestibule::request::{Connection, Host, RequestPath, Scheme};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -120,6 +127,7 @@ enum ProofWord {
 #[test]
 fn every_case_is_decided_as_its_file_says() -> Outcome<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy_cases");
+    let runtime = Builder::new_current_thread().build()?;
     let mut cases = 0;
     let mut wrong = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -128,11 +136,21 @@ fn every_case_is_decided_as_its_file_says() -> Outcome<()> {
         let file: File =
             toml::from_str(&fs::read_to_string(&path)?).map_err(|e| format!("{name}: {e}"))?;
         let routes = file.table().map_err(|e| format!("{name}: {e}"))?;
+        let explainer = file.explainer(&runtime)?;
         for case in &file.cases {
             let told = file.decide(&routes, case)?;
             cases += 1;
             if told != case.expect {
                 wrong.push(format!("{name}: {case}: {told}, not {}", case.expect));
+            }
+            for by in [Proof::Bearer, Proof::Cookie] {
+                let explained = file.explain(&explainer, case, by)?;
+                if explained != case.expect {
+                    let expect = &case.expect;
+                    wrong.push(format!(
+                        "{name}: {case}: explained {explained}, not {expect}"
+                    ));
+                }
             }
         }
     }
@@ -176,6 +194,74 @@ impl File {
                 };
                 format!("{}: {decision}", route.name.as_str())
             }
+        })
+    }
+}
+
+impl File {
+    fn explainer(&self, runtime: &Runtime) -> Outcome<Explainer> {
+        let urls: Vec<String> = self
+            .public_hosts
+            .iter()
+            .map(|host| format!("https://{host}"))
+            .collect();
+        let mut text = format!("[server]\npublic_url = {urls:?}\n");
+        for place in 0..self.routes.len() {
+            text +=
+                &format!("[[routes]]\npath = \"/{place}\"\nupstream = \"http://127.0.0.1:1\"\n");
+        }
+        let mut config = config::parse(&text, Path::new(""))?;
+        for (settings, route) in config.routes.iter_mut().zip(&self.routes) {
+            settings.route = route.route()?;
+        }
+        let background = Background::new(runtime.handle().clone());
+        let explainer = Explainer::new(config, Arc::new(SystemClock), background);
+        Ok(runtime.block_on(explainer)?)
+    }
+
+    fn explain(&self, explainer: &Explainer, case: &Case, by: Proof) -> Outcome<String> {
+        // Whoever reads the target refuses what is none before anybody is asked.
+        let Ok(target) = Uri::try_from(&case.path) else {
+            return Ok("400".to_owned());
+        };
+        let mut request = Request::new(());
+        *request.uri_mut() = target;
+        match case.host.as_ref().or(self.public_hosts.first()) {
+            Some(host) if !host.is_empty() => {
+                request.headers_mut().insert(HOST, host.parse()?);
+            }
+            _ => *request.version_mut() = Version::HTTP_10,
+        }
+        let asker = case.who.asker(by, explainer, request.headers_mut())?;
+        let (parts, ()) = request.into_parts();
+        let connection = Connection {
+            peer: None,
+            scheme: Scheme::Https,
+        };
+        let explained = explainer.explain(parts, connection, &asker)?;
+        let route = explained
+            .route
+            .and_then(|id| explainer.gateway().routes.route(id));
+        let at = |told: &str| match route {
+            Some(route) => format!("{}: {told}", route.name.as_str()),
+            None => told.to_owned(),
+        };
+        Ok(match explained.outcome {
+            Explained::Own { rest } => format!("own {rest}"),
+            Explained::App { known, head } => {
+                let name = known.map(|known| known.identity.name.to_string());
+                let told = head.headers.get("x-forwarded-user");
+                if told.map(|told| told.as_bytes()) != name.as_ref().map(|name| name.as_bytes()) {
+                    return Ok(format!("the app is told {told:?}, not {name:?}"));
+                }
+                at(&name.map_or("pass".to_owned(), |name| format!("pass as {name}")))
+            }
+            Explained::Reply(reply) => at(reply.status().as_str()),
+            Explained::Refuse(problem) => match problem.status {
+                StatusCode::UNAUTHORIZED => at("challenge"),
+                StatusCode::FORBIDDEN => at("deny"),
+                status => at(status.as_str()),
+            },
         })
     }
 }
@@ -233,6 +319,57 @@ impl Who {
                 },
             }),
         }
+    }
+}
+
+impl Who {
+    /// The same for a whole request: where no token is made for it, one is put into its headers.
+    fn asker(&self, by: Proof, explainer: &Explainer, headers: &mut HeaderMap) -> Outcome<Asker> {
+        let user = |name: &UserName, groups: &[GroupName], proof, session| Asker::User {
+            user: Box::new(User {
+                id: UserId::from_bytes([0; 16]),
+                name: name.clone(),
+                display_name: None,
+                email: None,
+                groups: groups.to_vec(),
+                disabled: false,
+                session_epoch: 0,
+                claims_epoch: 0,
+                created_at: Timestamp::from_seconds(0),
+            }),
+            proof: Some(proof),
+            session,
+        };
+        let (refused, by) = match self {
+            Self::Stranger => return Ok(Asker::Stranger),
+            Self::User(KnownText { user: name, groups }) => {
+                return Ok(user(name, groups, by, SessionState::Live));
+            }
+            Self::Refused(RefusedText { refused, by }) => (refused, by),
+        };
+        let proof = match by {
+            ProofWord::Bearer => Proof::Bearer,
+            ProofWord::Cookie => Proof::Cookie,
+        };
+        let token = match refused {
+            ReasonWord::Invalid => "not.a.token",
+            ReasonWord::WrongType => "vrt1_refresh",
+            ReasonWord::Expired | ReasonWord::Revoked => {
+                let session = match refused {
+                    ReasonWord::Expired => SessionState::Expired,
+                    _ => SessionState::Ended,
+                };
+                return Ok(user(&UserName::parse("eve")?, &[], proof, session));
+            }
+        };
+        match proof {
+            Proof::Bearer => headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?),
+            Proof::Cookie => {
+                let value = explainer.gateway().cookies.sent_with(token);
+                headers.insert(COOKIE, value.ok_or("a token that fits no cookie")?)
+            }
+        };
+        Ok(Asker::Stranger)
     }
 }
 

@@ -107,6 +107,11 @@ impl Cookies {
         }
     }
 
+    /// The `Cookie` value of a browser that holds this access token and nothing else of ours.
+    pub fn sent_with(&self, access: &str) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("{}={access}", self.access)).ok()
+    }
+
     /// Whether an app's `Set-Cookie` value would set one of ours: then it is dropped.
     pub fn would_be_set_by(&self, set_cookie: &HeaderValue) -> bool {
         let pair = set_cookie.as_bytes().split(|b| *b == b';').next();

@@ -1,11 +1,14 @@
 //! The request path: facts, route, visitor, decision, answer — each step once, in this order.
 
+pub mod explain;
+
 mod answer;
 mod unread;
 
 use std::rc::Rc;
 
 use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -21,7 +24,7 @@ use crate::policy::{
 };
 use crate::proxy::{Body, Forwarded, Upstreams};
 use crate::reply::{Problem, Reply, empty};
-use crate::request::{Connection, RequestFacts, Wants};
+use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
 
 /// Answers one request: by the app where the decision allows it, by vestibule otherwise.
 pub async fn handle(
@@ -32,13 +35,7 @@ pub async fn handle(
 ) -> Response<Body> {
     let (parts, mut body) = request.into_parts();
     let awaits_leave = parts.headers.contains_key(EXPECT);
-    let server = &gateway.config.server;
-    let facts = match RequestFacts::read(
-        &parts,
-        connection,
-        &server.trusted_proxies,
-        &server.public_urls,
-    ) {
+    let facts = match facts(gateway, &parts, connection) {
         Ok(facts) => facts,
         Err(ambiguous) => {
             let wants = Wants::read(&parts.method, &parts.headers);
@@ -46,54 +43,43 @@ pub async fn handle(
             return without(body, awaits_leave, reply);
         }
     };
-    let reply = match gateway.routes.find(facts.host.as_ref(), &facts.path) {
-        Found::Own { rest } => {
+    let reply = match judge(gateway, &facts, &parts) {
+        Judged::Own { rest } => {
             let request = Request::from_parts(parts, &mut body);
             endpoints::answer(gateway, &facts, &rest, request).await
         }
-        Found::Route(id) => {
+        Judged::Forward(leave) => {
             let request = Request::from_parts(parts, body);
-            return pass(gateway, upstreams, &facts, id, request).await;
+            return pass(gateway, upstreams, leave.for_request(request, &facts)).await;
         }
-        Found::Nowhere => refuse(gateway, &facts, &answer::nowhere()),
-        Found::Ambiguous => refuse(gateway, &facts, &answer::ambiguous_path()),
-        Found::Misdirected => refuse(gateway, &facts, &answer::misdirected()),
+        Judged::Reply(reply) => reply,
+        Judged::Refuse(problem) => refuse(gateway, &facts, &problem),
     };
     without(body, awaits_leave, reply)
 }
 
-/// A request for an app: judged, then carried on or refused.
+/// The facts of a request, with what the configuration says about proxies and hosts.
+fn facts(
+    gateway: &Gateway,
+    parts: &Parts,
+    connection: Connection,
+) -> Result<RequestFacts, Ambiguous> {
+    let server = &gateway.config.server;
+    RequestFacts::read(
+        parts,
+        connection,
+        &server.trusted_proxies,
+        &server.public_urls,
+    )
+}
+
+/// Carries a permitted request on.
 async fn pass(
     gateway: &Gateway,
     upstreams: &Rc<Upstreams>,
-    facts: &RequestFacts,
-    id: RouteId,
-    request: Request<Incoming>,
+    forwarded: Forwarded<'_>,
 ) -> Response<Body> {
-    let now = gateway.clock.now();
-    let judged = match gateway.routes.route(id) {
-        Some(route) => judge(gateway, facts, id, route, &request, now),
-        None => Judged::Answer(refuse(gateway, facts, &answer::nowhere())),
-    };
-    let (permit, strip_authorization, without_body) = match judged {
-        Judged::Answer(reply) => {
-            let awaits_leave = request.headers().contains_key(EXPECT);
-            return without(request.into_body(), awaits_leave, reply);
-        }
-        Judged::Forward {
-            permit,
-            strip_authorization,
-            without_body,
-        } => (permit, strip_authorization, without_body),
-    };
-    let forwarded = Forwarded {
-        permit,
-        request,
-        facts,
-        strip_authorization,
-        without_body,
-        now,
-    };
+    let (id, facts) = (forwarded.permit.route(), forwarded.facts);
     match gateway.forwarder.forward(upstreams, forwarded).await {
         Ok(response) => response,
         Err(error) => {
@@ -104,72 +90,103 @@ async fn pass(
     }
 }
 
-/// What was decided about a request for an app.
+/// What was decided about a request.
 enum Judged {
+    /// One of our own endpoints answers it; what comes after our prefix.
+    Own { rest: String },
     /// It goes to the app.
-    Forward {
-        permit: Permit,
-        strip_authorization: bool,
-        without_body: bool,
-    },
+    Forward(Leave),
     /// It is answered here.
-    Answer(Reply),
+    Reply(Reply),
+    /// It is refused here.
+    Refuse(Problem),
 }
 
-/// Credentials → visitor → CSRF → rule. Nothing here is asynchronous, and nothing is sent.
-fn judge(
+/// How a request goes to the app.
+struct Leave {
+    permit: Permit,
+    strip_authorization: bool,
+    without_body: bool,
+    now: Timestamp,
+}
+
+impl Leave {
+    fn for_request<B>(self, request: Request<B>, facts: &RequestFacts) -> Forwarded<'_, B> {
+        Forwarded {
+            permit: self.permit,
+            request,
+            facts,
+            strip_authorization: self.strip_authorization,
+            without_body: self.without_body,
+            now: self.now,
+        }
+    }
+}
+
+/// Route → credentials → visitor → CSRF → rule. Nothing here is asynchronous, and nothing is sent.
+fn judge(gateway: &Gateway, facts: &RequestFacts, parts: &Parts) -> Judged {
+    match gateway.routes.find(facts.host.as_ref(), &facts.path) {
+        Found::Own { rest } => Judged::Own { rest },
+        Found::Route(id) => match gateway.routes.route(id) {
+            Some(route) => judge_for_app(gateway, facts, (id, route), parts),
+            None => Judged::Refuse(answer::nowhere()),
+        },
+        Found::Nowhere => Judged::Refuse(answer::nowhere()),
+        Found::Ambiguous => Judged::Refuse(answer::ambiguous_path()),
+        Found::Misdirected => Judged::Refuse(answer::misdirected()),
+    }
+}
+
+/// The same for an app's route.
+fn judge_for_app(
     gateway: &Gateway,
     facts: &RequestFacts,
-    id: RouteId,
-    route: &Route,
-    request: &Request<Incoming>,
-    now: Timestamp,
+    (id, route): (RouteId, &Route),
+    parts: &Parts,
 ) -> Judged {
+    let now = gateway.clock.now();
     if facts.is_preflight && is_protected(&route.rule) {
-        return preflight(id, route);
+        return preflight(id, route, now);
     }
-    let found = match credentials(request.headers(), route.accepts, &gateway.cookies) {
+    let found = match credentials(&parts.headers, route.accepts, &gateway.cookies) {
         Ok(found) => found,
-        Err(error) => {
-            let problem = refusal::credential_problem(error);
-            return Judged::Answer(refuse(gateway, facts, &problem));
-        }
+        Err(error) => return Judged::Refuse(refusal::credential_problem(error)),
     };
-    let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, request.headers());
+    let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
     let visitor = gateway.authenticator.visitor(found, now);
-    if may_be_forged(gateway, facts, &route.rule, &visitor, request) {
-        return Judged::Answer(refuse(gateway, facts, &refusal::csrf_problem()));
+    if may_be_forged(gateway, facts, &route.rule, &visitor, parts) {
+        return Judged::Refuse(refusal::csrf_problem());
     }
     match decide(id, &route.rule, visitor) {
-        Decision::Allow(permit) => Judged::Forward {
+        Decision::Allow(permit) => Judged::Forward(Leave {
             permit,
             strip_authorization,
             without_body: false,
-        },
+            now,
+        }),
         Decision::Challenge(challenge) => {
-            let target = request.uri().path_and_query();
+            let target = parts.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());
             let prefix = &gateway.config.server.prefix;
-            Judged::Answer(
-                match answer::challenge(challenge, route.accepts, facts, prefix, target) {
-                    answer::Challenged::Elsewhere(reply) => reply,
-                    answer::Challenged::Here(problem) => refuse(gateway, facts, &problem),
-                },
-            )
+            match answer::challenge(challenge, route.accepts, facts, prefix, target) {
+                answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),
+                answer::Challenged::Here(problem) => Judged::Refuse(problem),
+            }
         }
-        Decision::Deny => Judged::Answer(refuse(gateway, facts, &answer::denied())),
+        Decision::Deny => Judged::Refuse(answer::denied()),
     }
 }
 
 /// A preflight never carries credentials: it is answered here, or passed on without identity.
-fn preflight(id: RouteId, route: &Route) -> Judged {
+fn preflight(id: RouteId, route: &Route, now: Timestamp) -> Judged {
     match decide_preflight(id, route.preflight) {
-        PreflightDecision::Answer => Judged::Answer(empty(StatusCode::NO_CONTENT)),
-        PreflightDecision::Forward(permit) => Judged::Forward {
+        PreflightDecision::Answer => Judged::Reply(empty(StatusCode::NO_CONTENT)),
+        PreflightDecision::Forward(permit) => Judged::Forward(Leave {
             permit,
             strip_authorization: true,
             without_body: true,
-        },
+            now,
+        }),
     }
 }
 
@@ -201,17 +218,17 @@ fn may_be_forged(
     facts: &RequestFacts,
     rule: &Rule,
     visitor: &Visitor,
-    request: &Request<Incoming>,
+    parts: &Parts,
 ) -> bool {
     let by_cookie = matches!(visitor, Visitor::Known(known) if known.proof == Proof::Cookie);
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD) && !facts.is_websocket;
+    let is_safe = matches!(parts.method, Method::GET | Method::HEAD) && !facts.is_websocket;
     if !by_cookie || is_safe || matches!(rule, Rule::Anyone) {
         return false;
     }
     csrf::judge(
-        request.method(),
+        &parts.method,
         facts.is_websocket,
-        request.headers(),
+        &parts.headers,
         facts.origin().as_ref(),
         &gateway.config.trusted_origins,
     ) == Csrf::Reject

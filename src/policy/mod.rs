@@ -13,5 +13,5 @@ pub use return_to::ReturnTo;
 pub use route::{
     Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteError, RouteId, RouteName,
 };
-pub use routes::{Found, Routes};
+pub use routes::{Destination, Found, Routes};
 pub use rule::Rule;

@@ -60,9 +60,12 @@ struct Prefixes {
 
 /// Where one reading leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Destination {
+pub enum Destination {
+    /// To our own endpoints.
     Own,
+    /// To this route.
     Route(RouteId),
+    /// To no route.
     Nowhere,
 }
 
@@ -141,6 +144,19 @@ impl Routes {
             Destination::Nowhere if scope.is_ours => Found::Nowhere,
             Destination::Nowhere => Found::Misdirected,
         }
+    }
+
+    /// Where each reading of a path leads, for apps that do not care about the case of letters, too:
+    /// all that [`find`](Self::find) compares.
+    pub fn readings<'a>(
+        &self,
+        host: Option<&Host>,
+        path: &'a RequestPath,
+    ) -> Vec<(&'a str, Vec<Destination>)> {
+        let scope = self.scope(host);
+        path.readings()
+            .map(|reading| (reading, self.destinations(scope, reading).collect()))
+            .collect()
     }
 
     /// The route of this id.

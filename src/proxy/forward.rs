@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -45,11 +46,11 @@ pub enum ForwardError {
 }
 
 /// What goes with a permitted request.
-pub struct Forwarded<'a> {
+pub struct Forwarded<'a, B = Incoming> {
     /// The leave to send it.
     pub permit: Permit,
     /// The request as it came.
-    pub request: Request<Incoming>,
+    pub request: Request<B>,
     /// Its facts.
     pub facts: &'a RequestFacts,
     /// Take `Authorization` off: it held a token of ours.
@@ -142,8 +143,15 @@ impl Forwarder {
             .expect("a permit's route is one of ours")
     }
 
+    /// The head that the app would see, with nothing sent.
+    pub fn head(&self, mut forwarded: Forwarded<'_, ()>) -> Parts {
+        let app = self.app(forwarded.permit.route());
+        self.prepare_head(app, &mut forwarded);
+        forwarded.request.into_parts().0
+    }
+
     /// Makes the request's head what the app is to see.
-    fn prepare_head(&self, app: &App, forwarded: &mut Forwarded<'_>) {
+    fn prepare_head<B>(&self, app: &App, forwarded: &mut Forwarded<'_, B>) {
         let request = &mut forwarded.request;
         make_origin_form(request.uri_mut());
         *request.version_mut() = Version::HTTP_11;
@@ -167,13 +175,15 @@ impl Forwarder {
         } else if trailers {
             headers_up::ask_for_trailers(headers);
         }
+        if forwarded.without_body {
+            headers_up::reduce_to_preflight(headers);
+        }
     }
 
     /// The request with its body in a form that can be sent, and what follows the body's way.
     fn with_body(&self, forwarded: Forwarded<'_>) -> (Request<RequestBody>, Option<Rc<Upload>>) {
         let (mut head, incoming) = forwarded.request.into_parts();
         if forwarded.without_body {
-            headers_up::reduce_to_preflight(&mut head.headers);
             return (Request::from_parts(head, RequestBody::Empty), None);
         }
         let (body, upload) = RequestBody::new(incoming, &self.stripping);

@@ -1,0 +1,235 @@
+//! What would become of a request? The gateway's own judgement and the head the app would see, with
+//! nothing sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
+use http::request::Parts;
+
+use crate::clock::Clock;
+use crate::config::{Config, StorageSettings};
+use crate::gate::{Judged, answer, facts, judge};
+use crate::gateway::{Background, BuildError, Gateway};
+use crate::identity::{Identity, Known, Proof, Secret, SessionId, User};
+use crate::policy::{Accepts, Found, RouteId};
+use crate::reply::{Problem, Reply};
+use crate::request::{Connection, RequestFacts};
+use crate::session::Delivery;
+use crate::session::access_token::{self, Mint, TooLarge};
+
+/// The session of whoever is signed in: no session of the store has this id.
+pub const LIVE: SessionId = SessionId::from_bytes([0; 16]);
+/// The session of whoever was signed out.
+const ENDED: SessionId = SessionId::from_bytes([0xff; 16]);
+
+/// More than any two clocks differ.
+const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A gateway that answers questions and no requests. It has the routes and rules of a configuration,
+/// an empty store in memory and keys of its own, so that it neither reads nor makes any real key.
+pub struct Explainer {
+    gateway: Gateway,
+}
+
+/// Who is asking, on top of what the request says.
+#[derive(Clone, Debug)]
+pub enum Asker {
+    /// Nobody known.
+    Stranger,
+    /// A user.
+    User {
+        /// Who.
+        user: Box<User>,
+        /// How the token comes; `None`: as the route takes it.
+        proof: Option<Proof>,
+        /// Whether their session lives.
+        session: SessionState,
+    },
+}
+
+/// Whether a user's session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// They are signed in.
+    Live,
+    /// Their access token has expired.
+    Expired,
+    /// They were signed out.
+    Ended,
+}
+
+/// What would become of a request.
+pub struct Explanation {
+    /// The request as read; `None` where it cannot be read in one way.
+    pub facts: Option<RequestFacts>,
+    /// The route on which all readings of its path agree.
+    pub route: Option<RouteId>,
+    /// How the user's token came; `None` for strangers.
+    pub proof: Option<Proof>,
+    /// What would be answered.
+    pub outcome: Outcome,
+}
+
+/// Who answers, and what.
+pub enum Outcome {
+    /// One of our own endpoints; what comes after our prefix.
+    Own {
+        /// Such as `/login`.
+        rest: String,
+    },
+    /// The app.
+    App {
+        /// Who the app is told is asking.
+        known: Option<Known>,
+        /// What the app sees.
+        head: Box<Parts>,
+    },
+    /// We do, with this.
+    Reply(Reply),
+    /// We do, with a refusal.
+    Refuse(Problem),
+}
+
+impl Explainer {
+    /// Puts the gateway together.
+    pub async fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Result<Self, BuildError> {
+        let config = Config {
+            storage: StorageSettings::Memory,
+            ..config
+        };
+        let gateway = Gateway::build(config, clock, background).await?;
+        let until = gateway.clock.now() + LONG_AGO;
+        gateway.revocations.end_session(ENDED, until);
+        Ok(Self { gateway })
+    }
+
+    /// The gateway, for its routes and cookies.
+    pub const fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Says what would become of this request on this connection.
+    ///
+    /// # Errors
+    /// When no access token can be made for the user, who then cannot sign in either.
+    pub fn explain(
+        &self,
+        mut parts: Parts,
+        connection: Connection,
+        asker: &Asker,
+    ) -> Result<Explanation, TooLarge> {
+        let gateway = &self.gateway;
+        let facts = match facts(gateway, &parts, connection) {
+            Ok(facts) => facts,
+            Err(ambiguous) => {
+                return Ok(Explanation {
+                    facts: None,
+                    route: None,
+                    proof: None,
+                    outcome: Outcome::Refuse(answer::ambiguous(&ambiguous)),
+                });
+            }
+        };
+        let route = match gateway.routes.find(facts.host.as_ref(), &facts.path) {
+            Found::Route(id) => Some(id),
+            _ => None,
+        };
+        let accepts = route.and_then(|id| gateway.routes.route(id));
+        let accepts = accepts.map(|route| route.accepts);
+        let proof = self.sign_in(&mut parts.headers, accepts, asker)?;
+        let outcome = match judge(gateway, &facts, &parts) {
+            Judged::Own { rest } => Outcome::Own { rest },
+            Judged::Forward(leave) => {
+                let known = leave.permit.known().cloned();
+                let request = Request::from_parts(parts, ());
+                let forwarded = leave.for_request(request, &facts);
+                let head = Box::new(gateway.forwarder.head(forwarded));
+                Outcome::App { known, head }
+            }
+            Judged::Reply(reply) => Outcome::Reply(reply),
+            Judged::Refuse(problem) => Outcome::Refuse(problem),
+        };
+        Ok(Explanation {
+            facts: Some(facts),
+            route,
+            proof,
+            outcome,
+        })
+    }
+
+    /// Puts the asker's token into the request, and says how it came: as a cookie where it is asked
+    /// for, the route takes no other, or `Authorization` is taken.
+    fn sign_in(
+        &self,
+        headers: &mut HeaderMap,
+        accepts: Option<Accepts>,
+        asker: &Asker,
+    ) -> Result<Option<Proof>, TooLarge> {
+        let Asker::User {
+            user,
+            proof,
+            session,
+        } = asker
+        else {
+            return Ok(None);
+        };
+        let takes_header = accepts.is_none_or(|accepts| accepts.header);
+        let proof = proof.unwrap_or(if takes_header && !headers.contains_key(AUTHORIZATION) {
+            Proof::Bearer
+        } else {
+            Proof::Cookie
+        });
+        let token = self.token(user, proof, *session)?;
+        let token = token.expose();
+        let (name, value) = match proof {
+            Proof::Bearer => (
+                AUTHORIZATION,
+                HeaderValue::try_from(format!("Bearer {token}")).ok(),
+            ),
+            Proof::Cookie => (COOKIE, self.gateway.cookies.sent_with(token)),
+        };
+        if let Some(value) = value {
+            headers.append(name, value);
+        }
+        Ok(Some(proof))
+    }
+
+    fn token(
+        &self,
+        user: &User,
+        proof: Proof,
+        state: SessionState,
+    ) -> Result<Secret<String>, TooLarge> {
+        let settings = &self.gateway.config.tokens;
+        let ago = match state {
+            SessionState::Live | SessionState::Ended => Duration::ZERO,
+            SessionState::Expired => settings.access_ttl + LONG_AGO,
+        };
+        let issued_at = self.gateway.clock.now() - ago;
+        let what = Mint {
+            identity: &Identity::from(user),
+            session: match state {
+                SessionState::Live | SessionState::Expired => LIVE,
+                SessionState::Ended => ENDED,
+            },
+            delivery: match proof {
+                Proof::Bearer => Delivery::Token,
+                Proof::Cookie => Delivery::Cookie,
+            },
+            generation: 1,
+            session_epoch: user.session_epoch,
+            claims_epoch: user.claims_epoch,
+            authenticated_at: issued_at,
+            now: issued_at,
+            session_ends_at: issued_at + settings.access_ttl,
+            id: [0; 16],
+        };
+        Ok(access_token::mint(&what, settings, &self.gateway.ring)?.text)
+    }
+}
