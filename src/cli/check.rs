@@ -44,21 +44,26 @@ fn row(name: &str, value: String) -> [String; 2] {
 
 fn route(settings: &RouteSettings) -> [String; 5] {
     let route = &settings.route;
-    let host = match &route.host {
-        HostPattern::Ours => "-".to_owned(),
-        HostPattern::Only(host) => host.to_string(),
-        HostPattern::Any => "*".to_owned(),
-    };
     [
         route.name.as_str().to_owned(),
-        host,
+        host(&route.host).unwrap_or_else(|| "-".to_owned()),
         route.prefix.as_str().to_owned(),
         rule(&route.rule),
         settings.upstream.to_string(),
     ]
 }
 
-fn rule(rule: &Rule) -> String {
+/// The host of a route as the configuration says it; `None` where it says none.
+pub(super) fn host(pattern: &HostPattern) -> Option<String> {
+    match pattern {
+        HostPattern::Ours => None,
+        HostPattern::Only(host) => Some(host.to_string()),
+        HostPattern::Any => Some("*".to_owned()),
+    }
+}
+
+/// A rule in a few words.
+pub(super) fn rule(rule: &Rule) -> String {
     match rule {
         Rule::Anyone => "anyone".to_owned(),
         Rule::Optional => "optional".to_owned(),

@@ -3,11 +3,14 @@
 mod check;
 mod demo;
 mod demo_app;
+mod explain;
+mod explanation;
 mod healthcheck;
 mod key;
 mod listing;
 mod output;
 mod password;
+mod reason;
 mod serve;
 mod session;
 mod storage;
@@ -65,6 +68,8 @@ enum Command {
     Key(key::Command),
     /// Ask the running gateway whether it is ready; for containers without a shell
     Healthcheck,
+    /// Say what would become of a request: route, rule, answer, and the headers the app would see
+    Explain(explain::Question),
 }
 
 /// Does what the command line says. Wrong usage ends the program here with code 2.
@@ -89,6 +94,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Session(command) => session::run(command, &load()?),
         Command::Key(command) => key::run(&command, &load()?.storage),
         Command::Healthcheck => healthcheck::run(load()?.server.admin_listen),
+        Command::Explain(question) => explain::run(question, load()?),
     }
 }
 
@@ -129,6 +135,7 @@ mod tests {
             ("vestibule key list --json", true),
             ("vestibule key", false),
             ("vestibule healthcheck", true),
+            ("vestibule explain GET /x --as ada --json", true),
             ("vestibule", false),
             ("vestibule serv", false),
             ("vestibule user", false),
@@ -137,6 +144,13 @@ mod tests {
             ("vestibule user add ada --email nowhere", false),
             ("vestibule user add ada --password secret", false),
             ("vestibule user set ada", false),
+            ("vestibule explain GET", false),
+            ("vestibule explain G(T /x", false),
+            ("vestibule explain GET x", false),
+            ("vestibule explain GET ftp://a/x", false),
+            ("vestibule explain GET /x --header name", false),
+            ("vestibule explain GET /x --as ada --as-stranger", false),
+            ("vestibule explain GET /x --cookie", false),
             ("vestibule user set ada --email a@b --no-email", false),
             ("vestibule user set ada --group ops --no-groups", false),
         ] {

@@ -18,6 +18,7 @@ mod cookies;
 mod csrf;
 mod drain;
 mod expiry;
+mod explaining;
 mod failures;
 mod identity_headers;
 mod paths;

@@ -1,0 +1,71 @@
+//! What was decided about a request, and why, in the words of whoever runs the gateway?
+
+use http::StatusCode;
+use http::header::LOCATION;
+
+use crate::gate::explain::{Asker, Explanation, Outcome};
+use crate::reply::Problem;
+
+/// One word.
+pub(super) fn decision(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Own { .. } => "own",
+        Outcome::App { .. } => "pass",
+        Outcome::Reply(reply) if reply.headers().contains_key(LOCATION) => "challenge",
+        Outcome::Reply(_) => "preflight",
+        Outcome::Refuse(problem) => match problem.status {
+            StatusCode::UNAUTHORIZED => "challenge",
+            StatusCode::FORBIDDEN => "deny",
+            _ => "refuse",
+        },
+    }
+}
+
+/// One sentence; the answer's own words are for the caller.
+pub(super) fn reason(asker: &Asker, explanation: &Explanation) -> String {
+    match &explanation.outcome {
+        Outcome::Own { rest } => {
+            format!("vestibule's own endpoint {rest:?}: no app sees the request")
+        }
+        Outcome::App {
+            known: Some(known), ..
+        } => format!("the app is told that {} is asking", known.identity.name),
+        Outcome::App { known: None, .. } => "the app is not told who is asking".to_owned(),
+        Outcome::Reply(reply) if reply.headers().contains_key(LOCATION) => {
+            "the rule needs a sign-in: a browser goes to the sign-in page and comes back".to_owned()
+        }
+        Outcome::Reply(_) => {
+            "a CORS preflight carries no credentials: it is answered here, and the app is not asked"
+                .to_owned()
+        }
+        Outcome::Refuse(problem) => refusal(asker, explanation, problem),
+    }
+}
+
+fn refusal(asker: &Asker, explanation: &Explanation, problem: &Problem) -> String {
+    match (problem.code, asker) {
+        ("forbidden", Asker::User { user, .. }) => {
+            format!("the rule names neither {} nor a group of theirs", user.name)
+        }
+        ("missing_token", Asker::Stranger) => {
+            "the rule needs a sign-in, and nobody is signed in".to_owned()
+        }
+        ("missing_token", Asker::User { .. }) => {
+            "the rule needs a sign-in, and the route does not take the token this way".to_owned()
+        }
+        ("token_expired", _) => "the access token has expired".to_owned(),
+        ("token_revoked", _) => "the session has ended".to_owned(),
+        ("csrf_rejected", _) => {
+            "browsers send cookies unasked, and nothing says that this site's own pages sent this"
+                .to_owned()
+        }
+        ("not_found", _) => "the host is served, but no route has this path".to_owned(),
+        ("misdirected_request", _) => {
+            "the host is neither in server.public_url nor the host of a route".to_owned()
+        }
+        ("invalid_request", _) if explanation.facts.is_some() && explanation.route.is_none() => {
+            "the readings of the path lead to different places".to_owned()
+        }
+        _ => "the request cannot be taken as it is".to_owned(),
+    }
+}
