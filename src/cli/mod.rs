@@ -8,6 +8,7 @@ mod explanation;
 mod healthcheck;
 mod key;
 mod listing;
+mod manual;
 mod output;
 mod password;
 mod reason;
@@ -19,7 +20,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError};
 
@@ -70,6 +71,10 @@ enum Command {
     Healthcheck,
     /// Say what would become of a request: route, rule, answer, and the headers the app would see
     Explain(explain::Question),
+    /// Print completions for a shell
+    Completions(manual::Completions),
+    /// Print the manual page of the program or of one command
+    Man(manual::Man),
 }
 
 /// Does what the command line says. Wrong usage ends the program here with code 2.
@@ -95,13 +100,13 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Key(command) => key::run(&command, &load()?.storage),
         Command::Healthcheck => healthcheck::run(load()?.server.admin_listen),
         Command::Explain(question) => explain::run(question, load()?),
+        Command::Completions(shell) => shell.print(Arguments::command()),
+        Command::Man(page) => page.print(Arguments::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -136,6 +141,8 @@ mod tests {
             ("vestibule key", false),
             ("vestibule healthcheck", true),
             ("vestibule explain GET /x --as ada --json", true),
+            ("vestibule completions bash", true),
+            ("vestibule man", true),
             ("vestibule", false),
             ("vestibule serv", false),
             ("vestibule user", false),
@@ -151,6 +158,7 @@ mod tests {
             ("vestibule explain GET /x --header name", false),
             ("vestibule explain GET /x --as ada --as-stranger", false),
             ("vestibule explain GET /x --cookie", false),
+            ("vestibule completions csh", false),
             ("vestibule user set ada --email a@b --no-email", false),
             ("vestibule user set ada --group ops --no-groups", false),
         ] {

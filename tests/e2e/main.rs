@@ -21,6 +21,7 @@ mod expiry;
 mod explaining;
 mod failures;
 mod identity_headers;
+mod manual;
 mod paths;
 mod proxying;
 mod refreshing;
