@@ -43,7 +43,7 @@ pub(super) fn wait_and_stop(server: Running) -> anyhow::Result<()> {
 
 fn announce(server: &Running) {
     for address in server.addresses() {
-        tracing::info!("listening on http://{address}");
+        tracing::info!("listening on {address}");
     }
     if let Some(address) = server.admin_address() {
         tracing::info!("admin listening on http://{address}");

@@ -3,6 +3,7 @@
 mod csrf;
 mod headers;
 mod limits;
+mod listen;
 mod problem;
 mod read;
 mod routes;
@@ -26,11 +27,12 @@ use crate::session::{SessionSettings, TokenSettings};
 
 pub use headers::HeaderSettings;
 pub use limits::Limits;
+pub use listen::Listen;
 pub use problem::{Complaint, Place, Problem, Problems};
 pub use routes::RouteSettings;
 pub use server::ServerSettings;
 pub use storage::StorageSettings;
-pub use upstream::UpstreamSettings;
+pub use upstream::{AppAddress, UpstreamSettings};
 
 use section::Section;
 
@@ -130,14 +132,14 @@ fn build(
 /// The settings of all sections. Where something is wrong, a problem was noted.
 fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let mut warnings = Vec::new();
-    let server = server::read(root.section("server"), &mut warnings);
+    let server = server::read(root.section("server"), folder, &mut warnings);
     let storage = storage::read(root.section("storage"), folder, &mut warnings);
     let tokens = tokens::read(root.section("tokens"), server.as_ref());
     let sessions = sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
     let own = server.as_ref().map(|server| &server.prefix);
-    let routes = routes::read(&mut root, own, headers, &mut warnings);
+    let routes = routes::read(&mut root, folder, own, headers, &mut warnings);
     root.finish();
     Some(Config {
         server: server?,

@@ -1,5 +1,7 @@
 //! `[[routes]]`: which host and path goes to which app, and who may pass.
 
+use std::path::Path;
+
 use http::{HeaderName, HeaderValue};
 
 use crate::identity::{GroupName, Template, UserName};
@@ -31,9 +33,11 @@ pub struct RouteSettings {
     pub shared_cache: bool,
 }
 
-/// All routes. `own` is the prefix of vestibule's own pages, where it is known.
+/// All routes. `own` is the prefix of vestibule's own pages, where it is known. Relative paths start
+/// at `folder`.
 pub(super) fn read(
     root: &mut Section<'_>,
+    folder: &Path,
     own: Option<&OwnPrefix>,
     headers: HeaderSettings,
     warnings: &mut Vec<String>,
@@ -46,7 +50,7 @@ pub(super) fn read(
             check_place(&mut section, route, own, &places);
             places.push(route.clone());
         }
-        let upstream = upstream::read(&mut section);
+        let upstream = upstream::read(&mut section, folder);
         let headers = templates::read(section.section("headers"), headers);
         let host_header = section.given("host_header", host_header);
         let shared_cache = section.option("shared_cache", false, flag);

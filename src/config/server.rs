@@ -1,6 +1,7 @@
 //! `[server]`: where requests come in and what people type to get there.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::policy::OwnPrefix;
 use crate::request::{Origin, Scheme, TrustedProxies};
 
 use super::limits::{self, Limits};
+use super::listen::{self, Listen, address};
 use super::problem::Complaint;
 use super::read::Node;
 use super::section::Section;
@@ -19,7 +21,9 @@ use super::value::{duration, flag, number, text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Where requests come in.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// The permissions of unix sockets.
+    pub socket_mode: u32,
     /// What people type; never empty; the first is the issuer.
     pub public_urls: Vec<Origin>,
     /// Health; `None`: off.
@@ -36,9 +40,14 @@ pub struct ServerSettings {
     pub limits: Limits,
 }
 
-/// `None` where a problem was noted.
-pub(super) fn read(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<ServerSettings> {
-    let listeners = listeners(&mut section);
+/// Relative paths start at `folder`. `None` where a problem was noted.
+pub(super) fn read(
+    mut section: Section<'_>,
+    folder: &Path,
+    warnings: &mut Vec<String>,
+) -> Option<ServerSettings> {
+    let listeners = listeners(&mut section, folder);
+    let socket_mode = section.option("socket_mode", 0o660, listen::mode);
     let public_urls = public_urls(&mut section, warnings);
     let prefix = section.parsed("prefix", "/vestibule", prefix);
     let trusted_proxies = trusted_proxies(&mut section, warnings);
@@ -54,6 +63,7 @@ pub(super) fn read(mut section: Section<'_>, warnings: &mut Vec<String>) -> Opti
     let (listen, admin_listen) = listeners?;
     Some(ServerSettings {
         listen,
+        socket_mode,
         public_urls: public_urls?,
         admin_listen,
         prefix: prefix?,
@@ -65,40 +75,33 @@ pub(super) fn read(mut section: Section<'_>, warnings: &mut Vec<String>) -> Opti
 }
 
 /// Public and admin listeners. `None` where a problem was noted.
-fn listeners(section: &mut Section<'_>) -> Option<(Vec<SocketAddr>, Option<SocketAddr>)> {
-    let listen = section.list("listen", &["127.0.0.1:8080"], address);
+fn listeners(
+    section: &mut Section<'_>,
+    folder: &Path,
+) -> Option<(Vec<Listen>, Option<SocketAddr>)> {
+    let listen = section.list("listen", &["127.0.0.1:8080"], |node| {
+        listen::listen(node, folder)
+    });
     let admin = section.parsed("admin_listen", "127.0.0.1:9180", |node| match text(node)? {
         "" => Ok(None),
         _ => address(node).map(Some),
     });
     let (listen, admin) = (listen?, admin?);
     if listen.is_empty() {
-        section.refuse("listen", Complaint::new("the list is empty").hint(LISTEN));
+        section.refuse("listen", listen::none_given());
     }
     // Port 0 asks the system for any free port: two of them do not collide.
-    let mut fixed = listen.iter().filter(|address| address.port() != 0);
-    while let Some(address) = fixed.next() {
-        if fixed.clone().any(|other| other == address) {
-            section.refuse("listen", Complaint::new(format!("{address} is here twice")));
+    let mut fixed = listen.iter().filter(|listen| !listen.is_any_port());
+    while let Some(listen) = fixed.next() {
+        if fixed.clone().any(|other| other == listen) {
+            section.refuse("listen", Complaint::new(format!("{listen} is here twice")));
         }
-        if admin.as_ref() == Some(address) {
+        if admin.is_some_and(|admin| *listen == Listen::Address(admin)) {
             let taken = Complaint::new("this address is in server.listen, too");
             section.refuse("admin_listen", taken.hint("give it a port of its own"));
         }
     }
     Some((listen, admin))
-}
-
-const LISTEN: &str = "write an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"";
-
-fn address(node: &Node) -> Result<SocketAddr, Complaint> {
-    let text = text(node)?;
-    let complaint = if text.starts_with("unix:") {
-        Complaint::new("unix sockets are not supported by this version")
-    } else {
-        Complaint::new(format!("{text:?} is not an address to listen on"))
-    };
-    text.parse().map_err(|_| complaint.hint(LISTEN))
 }
 
 /// The public URLs, never empty. `None` where a problem was noted.

@@ -59,7 +59,10 @@ fn the_shipped_file_says_the_defaults() {
 #[test]
 fn one_route_is_enough() {
     let config = good(ROUTE);
-    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(
+        config.server.listen,
+        [Listen::Address("127.0.0.1:8080".parse().unwrap())]
+    );
     assert_eq!(config.tokens.issuer, "http://localhost:8080");
     assert_eq!(config.tokens.audience, config.tokens.issuer);
     assert_eq!(config.routes[0].route.name.as_str(), "/");
@@ -127,7 +130,7 @@ config.toml:9: server.limits.head_timeout: this is a number
 config.toml:11: route: there is no such option
     did you mean `routes`?
 config.toml:15: routes[0].upstream: https: is not supported by this version
-    write "http://host:port"
+    write "http://host:port", or "unix:" and the path of a socket
 config.toml:16: routes[0].allow: "everybody" is no rule
     write "signed-in", "optional", "anyone" or { groups = ["ops"], users = ["ada"] }
 config.toml:18: routes[1].upstream: it is missing
@@ -165,7 +168,21 @@ fn wrong_server_options_are_refused() {
         ("x = 1 1", "1 "),
         ("[server]\nlisten = []", "2 server.listen"),
         ("[server]\nlisten = 'localhost:80'", "2 server.listen"),
-        ("[server]\nlisten = 'unix:/x'", "2 server.listen"),
+        ("[server]\nlisten = 'unix:'", "2 server.listen"),
+        ("[server]\nlisten = 'unix:/run/'", "2 server.listen"),
+        ("[server]\nlisten = 'unix:@name'", "2 server.listen"),
+        (
+            "[server]\nlisten = ['unix:/run/a', 'unix:///run/a']",
+            "2 server.listen",
+        ),
+        (
+            "[server]\nadmin_listen = 'unix:/x'",
+            "2 server.admin_listen",
+        ),
+        ("[server]\nsocket_mode = '0888'", "2 server.socket_mode"),
+        ("[server]\nsocket_mode = '1777'", "2 server.socket_mode"),
+        ("[server]\nsocket_mode = '+66'", "2 server.socket_mode"),
+        ("[server]\nsocket_mode = 660", "2 server.socket_mode"),
         (
             "[server]\nlisten = ['[::]:80', '[::]:80']",
             "2 server.listen",
@@ -237,7 +254,7 @@ fn wrong_routes_are_refused() {
         ("path = '/vestibule'", "path"),
         ("path = '/Vestibule/login'", "path"),
         ("upstream = 'http://h/path'", "upstream"),
-        ("upstream = 'unix:/x'", "upstream"),
+        ("upstream = 'unix:'", "upstream"),
         ("upstream = ['http://h:1']", "upstream"),
         ("upstream = 'h:80'", "upstream"),
         ("upstream = 'http://'", "upstream"),

@@ -1,12 +1,16 @@
 //! A new connection to an app.
 
+use std::io;
+use std::time::Duration;
+
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 
-use crate::config::UpstreamSettings;
+use crate::config::{AppAddress, UpstreamSettings};
 use crate::proxy::ForwardError;
 use crate::proxy::request_body::RequestBody;
 
@@ -19,18 +23,38 @@ pub(super) struct Connection {
     pub(super) task: AbortHandle,
 }
 
-/// Connects to the first address of the host that accepts.
+/// Connects to the socket, or to the first address of the host that accepts.
 pub(super) async fn connect(to: &UpstreamSettings) -> Result<Connection, ForwardError> {
-    let stream = timeout(
-        to.connect_timeout,
-        TcpStream::connect((to.host.as_str(), to.port)),
-    )
-    .await
-    .map_err(|_| ForwardError::TimedOut)?
-    .map_err(ForwardError::unreachable)?;
-    stream
-        .set_nodelay(true)
-        .map_err(ForwardError::unreachable)?;
+    match &to.address {
+        AppAddress::Network { host, port } => {
+            let connecting = TcpStream::connect((host.as_str(), *port));
+            let stream = in_time(to.connect_timeout, connecting).await?;
+            stream
+                .set_nodelay(true)
+                .map_err(ForwardError::unreachable)?;
+            speak(stream).await
+        }
+        AppAddress::Unix(path) => {
+            speak(in_time(to.connect_timeout, UnixStream::connect(path)).await?).await
+        }
+    }
+}
+
+async fn in_time<S>(
+    limit: Duration,
+    connecting: impl Future<Output = io::Result<S>>,
+) -> Result<S, ForwardError> {
+    timeout(limit, connecting)
+        .await
+        .map_err(|_| ForwardError::TimedOut)?
+        .map_err(ForwardError::unreachable)
+}
+
+/// HTTP/1.1 on a stream that is connected.
+async fn speak<S>(stream: S) -> Result<Connection, ForwardError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(ForwardError::unreachable)?;

@@ -217,7 +217,9 @@ impl Forwarder {
         if visit.is_known && !app.route.shared_cache {
             headers_down::make_private(headers);
         }
-        headers_down::relocate(headers, &app.route.upstream, || visit.facts.origin());
+        headers_down::relocate(headers, &app.route.upstream.address, || {
+            visit.facts.origin()
+        });
         let described = (status == StatusCode::NOT_MODIFIED && !visit.is_head)
             .then(|| headers_down::told_length(headers))
             .flatten();
@@ -286,12 +288,7 @@ impl<'a> Visit<'a> {
 
 impl App {
     fn new(route: &RouteSettings) -> Self {
-        let (host, port) = (&route.upstream.host, route.upstream.port);
-        let authority = if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        };
+        let authority = route.upstream.address.authority();
         Self {
             route: route.clone(),
             authority: HeaderValue::try_from(authority).ok(),

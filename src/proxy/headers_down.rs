@@ -2,7 +2,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::UpstreamSettings;
+use crate::config::AppAddress;
 use crate::proxy::hop_by_hop::remove_where;
 use crate::reply::MARK;
 use crate::request::Origin;
@@ -106,7 +106,7 @@ fn directives(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Where `location` names the app's own address, the same place as the visitor knows it.
 pub(super) fn relocate(
     headers: &mut HeaderMap,
-    app: &UpstreamSettings,
+    app: &AppAddress,
     visitors: impl FnOnce() -> Option<Origin>,
 ) {
     let Some(location) = headers.get(header::LOCATION) else {
@@ -122,7 +122,14 @@ pub(super) fn relocate(
 }
 
 /// What follows the authority in `url`, if its authority is the app's.
-fn rest_after<'a>(url: &'a str, app: &UpstreamSettings) -> Option<&'a str> {
+fn rest_after<'a>(url: &'a str, app: &AppAddress) -> Option<&'a str> {
+    let AppAddress::Network {
+        host: app,
+        port: apps,
+    } = app
+    else {
+        return None;
+    };
     let (scheme, rest) = url.split_at_checked("http://".len())?;
     if !scheme.eq_ignore_ascii_case("http://") {
         return None;
@@ -133,7 +140,7 @@ fn rest_after<'a>(url: &'a str, app: &UpstreamSettings) -> Option<&'a str> {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (authority, 80),
     };
-    (bare(host).eq_ignore_ascii_case(bare(&app.host)) && port == app.port).then_some(rest)
+    (bare(host).eq_ignore_ascii_case(bare(app)) && port == *apps).then_some(rest)
 }
 
 /// An IPv6 address without its brackets.
@@ -169,8 +176,6 @@ pub(super) fn told_length(headers: &HeaderMap) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn with(name: HeaderName, values: &[&'static str]) -> HeaderMap {
@@ -221,13 +226,9 @@ mod tests {
         assert_eq!(drop_set_cookies(&mut headers, |_| false), 0);
     }
 
-    fn app(host: &str, port: u16) -> UpstreamSettings {
-        UpstreamSettings {
-            host: host.to_owned(),
-            port,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(60),
-        }
+    fn app(host: &str, port: u16) -> AppAddress {
+        let host = host.to_owned();
+        AppAddress::Network { host, port }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::gate;
 use crate::proxy::Place;
 use crate::request::{Connection, Scheme};
-use crate::server::listener::Accepted;
+use crate::server::listener::{Accepted, Line};
 use crate::server::phase::Phase;
+use crate::server::stream::Stream;
 use crate::server::worker::Worker;
 
 /// How long a connection that has asked nothing yet may still do so once the process stops.
@@ -30,19 +32,13 @@ const HYPERS_HEADER_FIELDS: usize = 100;
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
-    let Accepted {
-        stream,
-        peer,
-        permit,
-    } = accepted;
+    let Accepted { line, peer, permit } = accepted;
     let place = Place(Arc::new(permit));
-    let Ok(stream) = TcpStream::from_std(stream) else {
+    let Ok(stream) = open(line) else {
         return;
     };
-    // Parts of a stream (server-sent events, for one) must not wait for each other.
-    let _ = stream.set_nodelay(true);
     let connection = Connection {
-        peer: Some(peer.ip()),
+        peer,
         scheme: Scheme::Http,
     };
     let has_asked = Rc::new(Cell::new(false));
@@ -70,6 +66,19 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         () = phase.reached(Phase::Over) => {}
         () = last_call(&has_asked) => {}
     }
+}
+
+/// The stream, on this thread's runtime.
+fn open(line: Line) -> io::Result<Stream> {
+    Ok(match line {
+        Line::Tcp(stream) => {
+            let stream = TcpStream::from_std(stream)?;
+            // Parts of a stream (server-sent events, for one) must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            Stream::Tcp(stream)
+        }
+        Line::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+    })
 }
 
 /// Over a second after the stop if nothing was asked by then; never otherwise.

@@ -1,26 +1,72 @@
 //! Accepts connections and deals them to the data threads in turn.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::server::phase::{Follow, Phase};
+use crate::server::socket_file::SocketFile;
+use crate::server::sockets::Socket;
 
 /// How long to wait after the system refused a connection (too many open files, for one).
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 
 /// A connection on its way to a data thread.
 pub(super) struct Accepted {
-    pub(super) stream: std::net::TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) line: Line,
+    /// The address of the other end; `None` for a unix socket.
+    pub(super) peer: Option<IpAddr>,
     /// Gives the place back when the connection ends.
     pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// A stream that no runtime knows yet.
+pub(super) enum Line {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A socket that accepts, on this runtime.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+impl Listener {
+    /// On the runtime of the caller.
+    pub(super) fn new(socket: Socket) -> io::Result<Self> {
+        Ok(match socket {
+            Socket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            Socket::Unix(socket, file) => Self::Unix(UnixListener::from_std(socket)?, file),
+        })
+    }
+
+    /// Off the runtime again.
+    fn into_socket(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(listener) => Socket::Tcp(listener.into_std()?),
+            Self::Unix(listener, file) => Socket::Unix(listener.into_std()?, file),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<(Line, Option<IpAddr>)> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Line::Tcp(stream.into_std()?), Some(peer.ip()))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                (Line::Unix(stream.into_std()?), None)
+            }
+        })
+    }
 }
 
 /// The ways to the data threads. The channels are bounded by the connection permits.
@@ -49,7 +95,7 @@ impl Lanes {
 
 /// Accepts until the stop, then takes what the system has accepted already, then closes.
 pub(super) async fn accept_all(
-    listener: TcpListener,
+    listener: Listener,
     lanes: Lanes,
     permits: Arc<Semaphore>,
     mut phase: Follow,
@@ -69,32 +115,39 @@ pub(super) async fn accept_all(
     empty_backlog(listener, &lanes, &permits);
 }
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<Accepted> {
+async fn accept(listener: &Listener, permits: &Arc<Semaphore>) -> io::Result<Accepted> {
     let permit = Arc::clone(permits)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok(Accepted {
-        stream: stream.into_std()?,
-        peer,
-        permit,
-    })
+    let (line, peer) = listener.accept().await?;
+    Ok(Accepted { line, peer, permit })
 }
 
 /// Whoever the system let in before the stop is served.
-fn empty_backlog(listener: TcpListener, lanes: &Lanes, permits: &Arc<Semaphore>) {
-    let Ok(listener) = listener.into_std() else {
+fn empty_backlog(listener: Listener, lanes: &Lanes, permits: &Arc<Semaphore>) {
+    let Ok(socket) = listener.into_socket() else {
         return;
     };
     while let Ok(permit) = Arc::clone(permits).try_acquire_owned()
-        && let Ok((stream, peer)) = listener.accept()
-        && stream.set_nonblocking(true).is_ok()
+        && let Ok((line, peer)) = accept_at_once(&socket)
     {
-        lanes.deal(Accepted {
-            stream,
-            peer,
-            permit,
-        });
+        lanes.deal(Accepted { line, peer, permit });
     }
+}
+
+/// A connection that is there already; an error where there is none.
+fn accept_at_once(socket: &Socket) -> io::Result<(Line, Option<IpAddr>)> {
+    Ok(match socket {
+        Socket::Tcp(listener) => {
+            let (stream, peer) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            (Line::Tcp(stream), Some(peer.ip()))
+        }
+        Socket::Unix(listener, _) => {
+            let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            (Line::Unix(stream), None)
+        }
+    })
 }

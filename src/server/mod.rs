@@ -10,9 +10,12 @@ mod descriptors;
 mod housekeeping;
 mod listener;
 mod phase;
+mod socket_file;
+mod sockets;
+mod stream;
 mod worker;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -24,7 +27,11 @@ use tokio::task;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
+use crate::server::listener::Listener;
 use crate::server::phase::{Phase, Phases};
+use crate::server::sockets::Socket;
+
+pub use sockets::Address;
 
 /// Why the server could not start.
 #[derive(Debug, Error)]
@@ -35,7 +42,7 @@ pub enum StartError {
         /// Which option names it.
         option: &'static str,
         /// Which address.
-        address: SocketAddr,
+        address: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -49,7 +56,7 @@ pub enum StartError {
 
 /// A running server. Dropping it without [`Running::stop`] ends it at once.
 pub struct Running {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     admin: Option<SocketAddr>,
     gateway: Arc<Gateway>,
     phases: Phases,
@@ -65,30 +72,29 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         .thread_name("control")
         .enable_all()
         .build()?;
-    let listeners = listen("server.listen", &config.server.listen)?;
-    let admin = config.server.admin_listen.as_slice();
-    let admin_listener = listen("server.admin_listen", admin)?.pop();
+    let (sockets, addresses) = sockets::open(&config.server)?.into_iter().unzip();
+    let admin = sockets::open_admin(&config.server)?;
     let background = Background::new(control.handle().clone());
     let gateway = Arc::new(control.block_on(Gateway::build(config, clock, background))?);
 
     let phases = Phases::new();
     let (workers, lanes) = worker::start_all(&gateway, &phases)?;
     let mut running = Running {
-        addresses: addresses(&listeners)?,
-        admin: addresses(admin_listener.as_slice())?.pop(),
+        addresses,
+        admin: admin.as_ref().map(|(_, address)| *address),
         gateway,
         phases,
         acceptors: Vec::new(),
         workers,
         control,
     };
-    running.accept(listeners, admin_listener, lanes)?;
+    running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
     Ok(running)
 }
 
 impl Running {
     /// The addresses that requests are accepted on.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
@@ -141,24 +147,23 @@ impl Running {
 
     fn accept(
         &mut self,
-        listeners: Vec<TcpListener>,
-        admin_listener: Option<TcpListener>,
+        sockets: Vec<Socket>,
+        admin: Option<std::net::TcpListener>,
         lanes: listener::Lanes,
     ) -> Result<(), StartError> {
         let connections = self.gateway.config.server.limits.connections;
         let permits = Arc::new(Semaphore::new(descriptors::make_room(connections)));
         let _inside = self.control.enter();
-        for socket in listeners {
-            let socket = tokio::net::TcpListener::from_std(socket)?;
+        for socket in sockets {
             let accepting = listener::accept_all(
-                socket,
+                Listener::new(socket)?,
                 lanes.clone(),
                 Arc::clone(&permits),
                 self.phases.follow(),
             );
             self.acceptors.push(self.control.spawn(accepting));
         }
-        if let Some(socket) = admin_listener {
+        if let Some(socket) = admin {
             let socket = tokio::net::TcpListener::from_std(socket)?;
             self.control
                 .spawn(admin::serve(socket, Arc::clone(&self.gateway)));
@@ -167,22 +172,4 @@ impl Running {
             .spawn(housekeeping::run(Arc::clone(&self.gateway)));
         Ok(())
     }
-}
-
-fn listen(option: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
-    let bind = |address: &SocketAddr| {
-        TcpListener::bind(address)
-            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
-            .map_err(|source| StartError::Listen {
-                option,
-                address: *address,
-                source,
-            })
-    };
-    addresses.iter().map(bind).collect()
-}
-
-fn addresses(sockets: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {
-    let addresses: Result<_, _> = sockets.iter().map(TcpListener::local_addr).collect();
-    Ok(addresses?)
 }

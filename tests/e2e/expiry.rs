@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule::clock::{Clock, Timestamp};
 use vestibule::identity::{PasswordHash, Secret, UserId, UserName};
-use vestibule::server::{self, Running};
+use vestibule::server::{self, Address, Running};
 use vestibule::store::NewUser;
 use vestibule::{config, random};
 
@@ -66,8 +66,11 @@ impl House {
             password: PasswordHash::of(&Secret::new(PASSWORD.to_owned()), &random::bytes()),
         });
         server.block_on(added).expect("the user is added");
+        let Address::Http(address) = server.addresses()[0] else {
+            panic!("it listens on a port");
+        };
         Self {
-            address: server.addresses()[0],
+            address,
             clock,
             server: Some(server),
         }

@@ -33,5 +33,6 @@ mod streaming;
 mod support;
 mod third_party;
 mod tokens;
+mod unix_sockets;
 mod walkthrough;
 mod websocket;

@@ -44,9 +44,9 @@ async fn an_answer_to_a_known_visitor_is_private_unless_the_route_shares() {
 async fn a_location_at_the_apps_own_address_leads_to_ours() {
     on_a_data_thread(async {
         let bench = Bench::new().await;
-        let port = bench.route.upstream.port;
+        let app = bench.route.upstream.address.authority();
         for (location, seen) in [
-            (format!("http://127.0.0.1:{port}/a?b"), "http://app/a?b"),
+            (format!("http://{app}/a?b"), "http://app/a?b"),
             ("/a".to_owned(), "/a"),
             ("http://else/a".to_owned(), "http://else/a"),
         ] {

@@ -66,7 +66,7 @@ async fn a_request_of_http_1_0_gets_what_http_1_1_needs() {
         let bench = Bench::new().await;
         let head = bench.received("GET / HTTP/1.0\r\n\r\n").await;
         assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
-        let app = format!("127.0.0.1:{}", bench.route.upstream.port);
+        let app = bench.route.upstream.address.authority();
         assert_eq!(values(&head, "host"), [app.as_str()]);
     })
     .await;

@@ -20,7 +20,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::authenticate::Cookies;
 use crate::clock::Timestamp;
-use crate::config::{HeaderSettings, RouteSettings, UpstreamSettings};
+use crate::config::{AppAddress, HeaderSettings, RouteSettings, UpstreamSettings};
 use crate::identity::{
     DisplayName, Email, GroupName, Identity, Known, Proof, SessionId, Template, UserId, UserName,
     Visitor,
@@ -187,8 +187,10 @@ fn route(port: u16) -> RouteSettings {
             preflight: Preflight::Answer,
         },
         upstream: UpstreamSettings {
-            host: "127.0.0.1".to_owned(),
-            port,
+            address: AppAddress::Network {
+                host: "127.0.0.1".to_owned(),
+                port,
+            },
             connect_timeout: 5 * SECOND,
             response_timeout: 60 * SECOND,
         },

@@ -24,6 +24,7 @@ const TO_START: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Setup {
     public_url: String,
+    listen: Vec<String>,
     server: String,
     routes: String,
     sections: String,
@@ -44,6 +45,7 @@ impl Setup {
     pub fn new() -> Self {
         let setup = Self {
             public_url: "http://localhost".to_owned(),
+            listen: vec!["127.0.0.1:0".to_owned()],
             server: String::new(),
             routes: String::new(),
             sections: String::new(),
@@ -85,6 +87,12 @@ impl Setup {
         self
     }
 
+    /// With one more listener.
+    pub fn also_listen(mut self, listen: &str) -> Self {
+        self.listen.push(listen.to_owned());
+        self
+    }
+
     /// With these further lines of `[server]`.
     pub fn server(mut self, lines: &str) -> Self {
         self.server.push_str(lines);
@@ -109,8 +117,8 @@ impl Setup {
     /// The configuration as a file holds it.
     pub fn to_toml(&self) -> String {
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
-            self.public_url, self.server, self.routes, self.sections
+            "[server]\nlisten = {:?}\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
+            self.listen, self.public_url, self.server, self.routes, self.sections
         )
     }
 
@@ -209,8 +217,13 @@ impl Gateway {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends this signal.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status();
+        let status = Command::new("kill").args(["-s", name, &id]).status();
         assert!(status.expect("kill is there").success());
     }
 
