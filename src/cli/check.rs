@@ -6,9 +6,14 @@ use std::path::Path;
 use crate::cli::output;
 use crate::config::{Config, RouteSettings, StorageSettings};
 use crate::policy::{HostPattern, Rule};
+use crate::server::check_certificate;
 
-/// Prints a summary of a good configuration. One that is not was refused before.
+/// Prints a summary of a good configuration. One that is not was refused before, but for the files of
+/// the certificate, which are read here.
 pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
+    if let Some(tls) = &config.server.tls {
+        check_certificate(tls)?;
+    }
     let summary = summary(config);
     output::print(&format!("{} is good\n\n{summary}", file.display()))?;
     Ok(())

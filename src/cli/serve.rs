@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::observe;
-use crate::server::{self, Running};
+use crate::server::{self, Address, Running};
 
 /// Runs until SIGTERM or SIGINT, then answers what is under way.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
@@ -43,7 +43,12 @@ pub(super) fn wait_and_stop(server: Running) -> anyhow::Result<()> {
 
 fn announce(server: &Running) {
     for address in server.addresses() {
-        tracing::info!("listening on {address}");
+        match address {
+            Address::Redirect(_) => tracing::info!("redirecting from {address} to https"),
+            Address::Http(_) | Address::Https(_) | Address::Unix(_) => {
+                tracing::info!("listening on {address}");
+            }
+        }
     }
     if let Some(address) = server.admin_address() {
         tracing::info!("admin listening on http://{address}");

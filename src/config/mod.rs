@@ -2,6 +2,7 @@
 
 mod csrf;
 mod headers;
+mod hsts;
 mod limits;
 mod listen;
 mod problem;
@@ -12,6 +13,7 @@ mod server;
 mod sessions;
 mod storage;
 mod templates;
+mod tls;
 mod tokens;
 mod upstream;
 mod value;
@@ -32,6 +34,7 @@ pub use problem::{Complaint, Place, Problem, Problems};
 pub use routes::RouteSettings;
 pub use server::ServerSettings;
 pub use storage::StorageSettings;
+pub use tls::TlsSettings;
 pub use upstream::{AppAddress, UpstreamSettings};
 
 use section::Section;

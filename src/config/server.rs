@@ -5,16 +5,19 @@ use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::policy::OwnPrefix;
 use crate::request::{Origin, Scheme, TrustedProxies};
 
+use super::hsts::hsts;
 use super::limits::{self, Limits};
 use super::listen::{self, Listen, address};
 use super::problem::Complaint;
 use super::read::Node;
 use super::section::Section;
+use super::tls::{self, TlsSettings};
 use super::value::{duration, flag, number, text};
 
 /// `[server]`.
@@ -22,6 +25,12 @@ use super::value::{duration, flag, number, text};
 pub struct ServerSettings {
     /// Where requests come in.
     pub listen: Vec<Listen>,
+    /// The certificate of `https://` listeners; always there where there is one.
+    pub tls: Option<TlsSettings>,
+    /// `Strict-Transport-Security` on every answer over TLS; `None`: off.
+    pub hsts: Option<HeaderValue>,
+    /// Where requests come in that are only sent on to https.
+    pub redirect_listen: Vec<SocketAddr>,
     /// The permissions of unix sockets.
     pub socket_mode: u32,
     /// What people type; never empty; the first is the issuer.
@@ -48,7 +57,12 @@ pub(super) fn read(
 ) -> Option<ServerSettings> {
     let listeners = listeners(&mut section, folder);
     let socket_mode = section.option("socket_mode", 0o660, listen::mode);
+    let tls = tls::read(section.section("tls"), folder);
+    let hsts = section.parsed("hsts", "max-age=31536000", hsts);
     let public_urls = public_urls(&mut section, warnings);
+    if let (Some(listeners), Some(public_urls)) = (&listeners, &public_urls) {
+        check_tls(&mut section, listeners, tls.as_ref(), public_urls, warnings);
+    }
     let prefix = section.parsed("prefix", "/vestibule", prefix);
     let trusted_proxies = trusted_proxies(&mut section, warnings);
     let cores = available_parallelism().map_or(1, usize::from);
@@ -60,12 +74,15 @@ pub(super) fn read(
     );
     let limits = limits::read(section.section("limits"));
     section.finish();
-    let (listen, admin_listen) = listeners?;
+    let listeners = listeners?;
     Some(ServerSettings {
-        listen,
+        listen: listeners.listen,
+        tls,
+        hsts: hsts?,
+        redirect_listen: listeners.redirect,
         socket_mode,
         public_urls: public_urls?,
-        admin_listen,
+        admin_listen: listeners.admin,
         prefix: prefix?,
         trusted_proxies: trusted_proxies?,
         threads,
@@ -74,34 +91,85 @@ pub(super) fn read(
     })
 }
 
-/// Public and admin listeners. `None` where a problem was noted.
-fn listeners(
-    section: &mut Section<'_>,
-    folder: &Path,
-) -> Option<(Vec<Listen>, Option<SocketAddr>)> {
+/// What listens.
+struct Listeners {
+    listen: Vec<Listen>,
+    redirect: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+/// `None` where a problem was noted.
+fn listeners(section: &mut Section<'_>, folder: &Path) -> Option<Listeners> {
     let listen = section.list("listen", &["127.0.0.1:8080"], |node| {
         listen::listen(node, folder)
     });
+    let redirect = section.list("redirect_listen", &[], address);
     let admin = section.parsed("admin_listen", "127.0.0.1:9180", |node| match text(node)? {
         "" => Ok(None),
         _ => address(node).map(Some),
     });
-    let (listen, admin) = (listen?, admin?);
+    let (listen, redirect, admin) = (listen?, redirect?, admin?);
     if listen.is_empty() {
         section.refuse("listen", listen::none_given());
     }
-    // Port 0 asks the system for any free port: two of them do not collide.
-    let mut fixed = listen.iter().filter(|listen| !listen.is_any_port());
-    while let Some(listen) = fixed.next() {
-        if fixed.clone().any(|other| other == listen) {
-            section.refuse("listen", Complaint::new(format!("{listen} is here twice")));
+    let mut taken: Vec<Listen> = Vec::new();
+    let named = listen.iter().map(|listen| ("listen", listen.clone()));
+    let redirects = redirect.iter().map(|address| ("redirect_listen", *address));
+    let admins = admin.iter().map(|address| ("admin_listen", *address));
+    let plain = redirects
+        .chain(admins)
+        .map(|(option, address)| (option, Listen::Address(address)));
+    for (option, listen) in named.chain(plain) {
+        if taken.iter().any(|other| listen.collides_with(other)) {
+            let twice = Complaint::new(format!("{listen} is taken by another listener"));
+            section.refuse(option, twice.hint("give each of them a port of its own"));
         }
-        if admin.is_some_and(|admin| *listen == Listen::Address(admin)) {
-            let taken = Complaint::new("this address is in server.listen, too");
-            section.refuse("admin_listen", taken.hint("give it a port of its own"));
+        taken.push(listen);
+    }
+    Some(Listeners {
+        listen,
+        redirect,
+        admin,
+    })
+}
+
+/// The certificate fits what listens. Where it does not, a problem or a warning is noted.
+fn check_tls(
+    section: &mut Section<'_>,
+    listeners: &Listeners,
+    tls: Option<&TlsSettings>,
+    public_urls: &[Origin],
+    warnings: &mut Vec<String>,
+) {
+    let is_tls = |listen: &Listen| matches!(listen, Listen::Tls(_));
+    let has_tls = listeners.listen.iter().any(is_tls);
+    let is_https = |url: &Origin| url.scheme == Scheme::Https;
+    if has_tls && !section.was_given("tls") {
+        let missing = Complaint::new("a listener with https:// needs a certificate");
+        let hint = "name it: [server.tls] and, below it, cert = \"cert.pem\" and key = \"key.pem\"";
+        section.refuse("listen", missing.hint(hint));
+    } else if tls.is_some() && !has_tls {
+        let unused = Complaint::new("no listener uses this certificate");
+        section.refuse(
+            "tls",
+            unused.hint("write https:// before an address in server.listen"),
+        );
+    }
+    if !public_urls.iter().any(is_https) {
+        if !listeners.redirect.is_empty() {
+            let nowhere = Complaint::new("there is no https address to redirect to");
+            section.refuse(
+                "redirect_listen",
+                nowhere.hint("give server.public_url with https://"),
+            );
+        }
+        if has_tls {
+            warnings.push(
+                "server.listen has https:// and no server.public_url does: cookies are not kept to https"
+                    .to_owned(),
+            );
         }
     }
-    Some((listen, admin))
 }
 
 /// The public URLs, never empty. `None` where a problem was noted.

@@ -3,6 +3,7 @@
 pub mod explain;
 
 mod answer;
+mod redirect;
 mod unread;
 
 use std::rc::Rc;
@@ -25,6 +26,8 @@ use crate::policy::{
 use crate::proxy::{Body, Forwarded, Upstreams};
 use crate::reply::{Problem, Reply, empty};
 use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
+
+pub use redirect::redirect;
 
 /// Answers one request: by the app where the decision allows it, by vestibule otherwise.
 pub async fn handle(

@@ -2,25 +2,28 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::UPGRADE;
+use http::header::{STRICT_TRANSPORT_SECURITY, UPGRADE};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::gate;
 use crate::proxy::Place;
 use crate::request::{Connection, Scheme};
+use crate::server::certificates::Certificates;
 use crate::server::listener::{Accepted, Line};
-use crate::server::phase::Phase;
+use crate::server::phase::{Follow, Phase};
+use crate::server::sockets::Purpose;
 use crate::server::stream::Stream;
 use crate::server::worker::Worker;
 
@@ -34,13 +37,15 @@ const HYPERS_HEADER_FIELDS: usize = 100;
 pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Accepted { line, peer, permit } = accepted;
     let place = Place(Arc::new(permit));
-    let Ok(stream) = open(line) else {
+    let redirects = matches!(line, Line::Tcp(_, Purpose::Redirect));
+    let Some(stream) = open(line, &worker).await else {
         return;
     };
-    let connection = Connection {
-        peer,
-        scheme: Scheme::Http,
+    let scheme = match stream {
+        Stream::Tls(_) => Scheme::Https,
+        Stream::Tcp(_) | Stream::Unix(_) => Scheme::Http,
     };
+    let connection = Connection { peer, scheme };
     let has_asked = Rc::new(Cell::new(false));
     let service = service_fn(|mut request: Request<Incoming>| {
         has_asked.set(true);
@@ -49,8 +54,17 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         }
         let worker = Rc::clone(&worker);
         async move {
+            if redirects {
+                let answer = gate::redirect(&worker.gateway, connection, request);
+                return Ok::<_, Infallible>(answer);
+            }
             let answer = gate::handle(&worker.gateway, &worker.upstreams, connection, request);
-            Ok::<_, Infallible>(answer.await)
+            let mut answer = answer.await;
+            if let (Scheme::Https, Some(hsts)) = (scheme, &worker.gateway.config.server.hsts) {
+                let headers = answer.headers_mut();
+                headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+            }
+            Ok(answer)
         }
     });
     let served = builder(&worker).serve_connection(TokioIo::new(stream), service);
@@ -68,17 +82,47 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     }
 }
 
-/// The stream, on this thread's runtime.
-fn open(line: Line) -> io::Result<Stream> {
-    Ok(match line {
-        Line::Tcp(stream) => {
-            let stream = TcpStream::from_std(stream)?;
+/// The stream, on this thread's runtime, after its handshake. `None` where there was none.
+async fn open(line: Line, worker: &Worker) -> Option<Stream> {
+    match line {
+        Line::Tcp(stream, purpose) => {
+            let stream = TcpStream::from_std(stream).ok()?;
             // Parts of a stream (server-sent events, for one) must not wait for each other.
             let _ = stream.set_nodelay(true);
-            Stream::Tcp(stream)
+            match purpose {
+                Purpose::Plain | Purpose::Redirect => Some(Stream::Tcp(stream)),
+                Purpose::Tls(certificates) => shake_hands(stream, &certificates, worker).await,
+            }
         }
-        Line::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-    })
+        Line::Unix(stream) => Some(Stream::Unix(UnixStream::from_std(stream).ok()?)),
+    }
+}
+
+/// TLS, in the time that a head may take.
+async fn shake_hands(
+    stream: TcpStream,
+    certificates: &Certificates,
+    worker: &Worker,
+) -> Option<Stream> {
+    let limit = worker.gateway.config.server.limits.head_timeout;
+    let accepting = TlsAcceptor::from(certificates.current()).accept(stream);
+    let shaken = tokio::select! {
+        shaken = timeout(limit, accepting) => shaken.ok()?,
+        () = past_last_call(worker.phase.clone()) => return None,
+    };
+    match shaken {
+        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+        Err(error) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
+/// A second after the stop.
+async fn past_last_call(mut phase: Follow) {
+    phase.reached(Phase::Stopping).await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Over a second after the stop if nothing was asked by then; never otherwise.

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::server::phase::{Follow, Phase};
 use crate::server::socket_file::SocketFile;
-use crate::server::sockets::Socket;
+use crate::server::sockets::{Purpose, Socket};
 
 /// How long to wait after the system refused a connection (too many open files, for one).
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
@@ -28,13 +28,13 @@ pub(super) struct Accepted {
 
 /// A stream that no runtime knows yet.
 pub(super) enum Line {
-    Tcp(std::net::TcpStream),
+    Tcp(std::net::TcpStream, Purpose),
     Unix(std::os::unix::net::UnixStream),
 }
 
 /// A socket that accepts, on this runtime.
 pub(super) enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Purpose),
     Unix(UnixListener, SocketFile),
 }
 
@@ -42,7 +42,7 @@ impl Listener {
     /// On the runtime of the caller.
     pub(super) fn new(socket: Socket) -> io::Result<Self> {
         Ok(match socket {
-            Socket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            Socket::Tcp(socket, purpose) => Self::Tcp(TcpListener::from_std(socket)?, purpose),
             Socket::Unix(socket, file) => Self::Unix(UnixListener::from_std(socket)?, file),
         })
     }
@@ -50,16 +50,17 @@ impl Listener {
     /// Off the runtime again.
     fn into_socket(self) -> io::Result<Socket> {
         Ok(match self {
-            Self::Tcp(listener) => Socket::Tcp(listener.into_std()?),
+            Self::Tcp(listener, purpose) => Socket::Tcp(listener.into_std()?, purpose),
             Self::Unix(listener, file) => Socket::Unix(listener.into_std()?, file),
         })
     }
 
     async fn accept(&self) -> io::Result<(Line, Option<IpAddr>)> {
         Ok(match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, purpose) => {
                 let (stream, peer) = listener.accept().await?;
-                (Line::Tcp(stream.into_std()?), Some(peer.ip()))
+                let line = Line::Tcp(stream.into_std()?, purpose.clone());
+                (line, Some(peer.ip()))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
@@ -139,10 +140,10 @@ fn empty_backlog(listener: Listener, lanes: &Lanes, permits: &Arc<Semaphore>) {
 /// A connection that is there already; an error where there is none.
 fn accept_at_once(socket: &Socket) -> io::Result<(Line, Option<IpAddr>)> {
     Ok(match socket {
-        Socket::Tcp(listener) => {
+        Socket::Tcp(listener, purpose) => {
             let (stream, peer) = listener.accept()?;
             stream.set_nonblocking(true)?;
-            (Line::Tcp(stream), Some(peer.ip()))
+            (Line::Tcp(stream, purpose.clone()), Some(peer.ip()))
         }
         Socket::Unix(listener, _) => {
             let (stream, _) = listener.accept()?;

@@ -5,11 +5,13 @@
 //! shared but what [`Gateway`] holds.
 
 mod admin;
+mod certificates;
 mod connection;
 mod descriptors;
 mod housekeeping;
 mod listener;
 mod phase;
+mod renewal;
 mod socket_file;
 mod sockets;
 mod stream;
@@ -27,10 +29,12 @@ use tokio::task;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
+use crate::server::certificates::Certificates;
 use crate::server::listener::Listener;
 use crate::server::phase::{Phase, Phases};
 use crate::server::sockets::Socket;
 
+pub use certificates::{CertificateError, check as check_certificate};
 pub use sockets::Address;
 
 /// Why the server could not start.
@@ -46,6 +50,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A thread or runtime could not be made.
     #[error("cannot start a thread")]
     Thread(#[from] std::io::Error),
@@ -72,7 +79,10 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         .thread_name("control")
         .enable_all()
         .build()?;
-    let (sockets, addresses) = sockets::open(&config.server)?.into_iter().unzip();
+    let tls = config.server.tls.clone().map(Certificates::load);
+    let certificates = tls.transpose()?.map(Arc::new);
+    let opened = sockets::open(&config.server, certificates.as_ref())?;
+    let (sockets, addresses) = opened.into_iter().unzip();
     let admin = sockets::open_admin(&config.server)?;
     let background = Background::new(control.handle().clone());
     let gateway = Arc::new(control.block_on(Gateway::build(config, clock, background))?);
@@ -88,6 +98,9 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         workers,
         control,
     };
+    if let Some(certificates) = certificates {
+        running.renew(certificates)?;
+    }
     running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
     Ok(running)
 }
@@ -143,6 +156,14 @@ impl Running {
             let _ = ended.await;
             false
         })
+    }
+
+    /// Looks after the certificate from now on.
+    fn renew(&self, certificates: Arc<Certificates>) -> std::io::Result<()> {
+        let _inside = self.control.enter();
+        let hangup = phase::hangups()?;
+        self.control.spawn(renewal::run(certificates, hangup));
+        Ok(())
     }
 
     fn accept(

@@ -1,4 +1,4 @@
-//! The stream of a connection: TCP or a unix socket, behind one type that costs a comparison.
+//! The stream of a connection: TCP, TLS or a unix socket, behind one type that costs a comparison.
 
 use std::io;
 use std::pin::Pin;
@@ -6,10 +6,12 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 /// What requests come in on.
 pub(super) enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -19,6 +21,10 @@ macro_rules! on {
         match $stream.get_mut() {
             Stream::Tcp(stream) => {
                 let $inner = Pin::new(stream);
+                $call
+            }
+            Stream::Tls(stream) => {
+                let $inner = Pin::new(&mut **stream);
                 $call
             }
             Stream::Unix(stream) => {
@@ -59,6 +65,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
         }
     }

@@ -32,6 +32,7 @@ mod signing_in;
 mod streaming;
 mod support;
 mod third_party;
+mod tls;
 mod tokens;
 mod unix_sockets;
 mod walkthrough;

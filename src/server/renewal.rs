@@ -1,0 +1,42 @@
+//! Looks after the certificate: new files are read when they change, and when SIGHUP asks for it.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::server::certificates::{CertificateError, Certificates};
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Renews for as long as the runtime lives. Connections that are open keep what they began with.
+pub(super) async fn run(certificates: Arc<Certificates>, mut hangup: Signal) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_asked_for = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = hangup.recv() => true,
+        };
+        let certificates = Arc::clone(&certificates);
+        let reading = spawn_blocking(move || certificates.renew(is_asked_for));
+        report(reading.await.map_err(io::Error::other));
+    }
+}
+
+fn report(renewed: io::Result<Result<bool, CertificateError>>) {
+    match renewed {
+        Ok(Ok(true)) => tracing::info!("the certificate was read again: new connections get it"),
+        Ok(Ok(false)) => {}
+        Ok(Err(error)) => {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(cause, "the old certificate stays in use: {error}");
+        }
+        Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+    }
+}
