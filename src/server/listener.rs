@@ -35,7 +35,7 @@ pub(super) enum Line {
 /// A socket that accepts, on this runtime.
 pub(super) enum Listener {
     Tcp(TcpListener, Purpose),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listener {

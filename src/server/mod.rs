@@ -9,12 +9,14 @@ mod certificates;
 mod connection;
 mod descriptors;
 mod housekeeping;
+mod inherited;
 mod listener;
 mod phase;
 mod renewal;
 mod socket_file;
 mod sockets;
 mod stream;
+mod supervisor;
 mod worker;
 
 use std::net::SocketAddr;
@@ -30,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
 use crate::server::certificates::Certificates;
+use crate::server::inherited::Inherited;
 use crate::server::listener::Listener;
 use crate::server::phase::{Phase, Phases};
 use crate::server::sockets::Socket;
@@ -50,6 +53,11 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A socket was opened for us that no option names.
+    #[error(
+        "a socket for {0} was opened for us, and no option names it: add it to server.listen as it stands here, or take it out of the .socket unit"
+    )]
+    Unclaimed(String),
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -72,8 +80,9 @@ pub struct Running {
     control: Runtime,
 }
 
-/// Starts the server: when this returns, every listener accepts.
+/// Starts the server, on the sockets that systemd opened for it where there are any: when this returns, every listener accepts.
 pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    let mut inherited = Inherited::take()?;
     let control = Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
@@ -81,9 +90,12 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         .build()?;
     let tls = config.server.tls.clone().map(Certificates::load);
     let certificates = tls.transpose()?.map(Arc::new);
-    let opened = sockets::open(&config.server, certificates.as_ref())?;
+    let opened = sockets::open(&config.server, certificates.as_ref(), &mut inherited)?;
     let (sockets, addresses) = opened.into_iter().unzip();
-    let admin = sockets::open_admin(&config.server)?;
+    let admin = sockets::open_admin(&config.server, &mut inherited)?;
+    if let Some(address) = inherited.unclaimed() {
+        return Err(StartError::Unclaimed(address));
+    }
     let background = Background::new(control.handle().clone());
     let gateway = Arc::new(control.block_on(Gateway::build(config, clock, background))?);
 
@@ -102,6 +114,7 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         running.renew(certificates)?;
     }
     running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
+    supervisor::ready();
     Ok(running)
 }
 
@@ -134,6 +147,7 @@ impl Running {
     /// Stops: readiness goes first, then the listeners, then every request under way is answered,
     /// for as long as `server.drain` allows. Says whether all of them were.
     pub fn stop(self) -> bool {
+        supervisor::stopping();
         self.gateway.readiness.stop();
         self.phases.enter(Phase::Stopping);
         let drain = self.gateway.config.server.drain;
@@ -188,6 +202,9 @@ impl Running {
             let socket = tokio::net::TcpListener::from_std(socket)?;
             self.control
                 .spawn(admin::serve(socket, Arc::clone(&self.gateway)));
+        }
+        if let Some(limit) = supervisor::watchdog() {
+            self.control.spawn(supervisor::stay_alive(limit));
         }
         self.control
             .spawn(housekeeping::run(Arc::clone(&self.gateway)));

@@ -4,20 +4,21 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Listen, ServerSettings};
 use crate::server::StartError;
 use crate::server::certificates::Certificates;
+use crate::server::inherited::Inherited;
 use crate::server::socket_file::{self, SocketFile};
 
 /// A socket that accepts connections for requests.
 pub(super) enum Socket {
     /// TCP.
     Tcp(TcpListener, Purpose),
-    /// A unix socket, with its file.
-    Unix(UnixListener, SocketFile),
+    /// A unix socket, with its file where it is ours to remove.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// What connections to a port are for.
@@ -56,40 +57,52 @@ impl fmt::Display for Address {
     }
 }
 
-/// Opens every socket for requests, each with its address as it turned out.
+/// Opens every socket for requests that is not open already, each with its address as it turned out.
 pub(super) fn open(
     server: &ServerSettings,
     certificates: Option<&Arc<Certificates>>,
+    inherited: &mut Inherited,
 ) -> Result<Vec<(Socket, Address)>, StartError> {
-    let open = |listen: &Listen| {
-        let opened = match listen {
-            Listen::Address(address) => open_port(*address, Purpose::Plain),
+    let mut opened = Vec::new();
+    for listen in &server.listen {
+        let socket = match listen {
+            Listen::Address(address) => open_port(*address, Purpose::Plain, inherited),
             Listen::Tls(address) => match certificates {
-                Some(certificates) => open_port(*address, Purpose::Tls(Arc::clone(certificates))),
+                Some(certificates) => {
+                    let purpose = Purpose::Tls(Arc::clone(certificates));
+                    open_port(*address, purpose, inherited)
+                }
                 None => Err(io::Error::other("there is no certificate")),
             },
-            Listen::Unix(path) => open_unix(path, server.socket_mode),
+            Listen::Unix(path) => open_unix(path, server.socket_mode, inherited),
         };
-        opened.map_err(failed("server.listen", listen))
-    };
-    let redirect = |address: &SocketAddr| {
-        open_port(*address, Purpose::Redirect).map_err(failed("server.redirect_listen", address))
-    };
-    let listeners = server.listen.iter().map(open);
-    let redirects = server.redirect_listen.iter().map(redirect);
-    listeners.chain(redirects).collect()
+        opened.push(socket.map_err(failed("server.listen", listen))?);
+    }
+    for address in &server.redirect_listen {
+        let socket = open_port(*address, Purpose::Redirect, inherited);
+        opened.push(socket.map_err(failed("server.redirect_listen", address))?);
+    }
+    Ok(opened)
 }
 
-/// Opens the socket of the admin listener.
+/// Opens the socket of the admin listener, unless it is open already.
 pub(super) fn open_admin(
     server: &ServerSettings,
+    inherited: &mut Inherited,
 ) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
-    let open = |address| open_tcp(address).map_err(failed("server.admin_listen", &address));
+    let open = |address| {
+        let opened = open_tcp(address, inherited);
+        opened.map_err(failed("server.admin_listen", &address))
+    };
     server.admin_listen.map(open).transpose()
 }
 
-fn open_port(address: SocketAddr, purpose: Purpose) -> io::Result<(Socket, Address)> {
-    let (socket, address) = open_tcp(address)?;
+fn open_port(
+    address: SocketAddr,
+    purpose: Purpose,
+    inherited: &mut Inherited,
+) -> io::Result<(Socket, Address)> {
+    let (socket, address) = open_tcp(address, inherited)?;
     let address = match purpose {
         Purpose::Plain => Address::Http(address),
         Purpose::Tls(_) => Address::Https(address),
@@ -98,17 +111,29 @@ fn open_port(address: SocketAddr, purpose: Purpose) -> io::Result<(Socket, Addre
     Ok((Socket::Tcp(socket, purpose), address))
 }
 
-fn open_tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpListener::bind(address)?;
+fn open_tcp(
+    address: SocketAddr,
+    inherited: &mut Inherited,
+) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = match inherited.port(address) {
+        Some(socket) => socket,
+        None => TcpListener::bind(address)?,
+    };
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     Ok((socket, address))
 }
 
-fn open_unix(path: &PathBuf, mode: u32) -> io::Result<(Socket, Address)> {
-    let (socket, file) = socket_file::listen(path, mode)?;
+fn open_unix(path: &Path, mode: u32, inherited: &mut Inherited) -> io::Result<(Socket, Address)> {
+    let (socket, file) = match inherited.file(path) {
+        Some(socket) => (socket, None),
+        None => {
+            let (socket, file) = socket_file::listen(path, mode)?;
+            (socket, Some(file))
+        }
+    };
     socket.set_nonblocking(true)?;
-    Ok((Socket::Unix(socket, file), Address::Unix(path.clone())))
+    Ok((Socket::Unix(socket, file), Address::Unix(path.to_owned())))
 }
 
 fn failed(option: &'static str, address: &impl fmt::Display) -> impl Fn(io::Error) -> StartError {

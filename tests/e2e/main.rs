@@ -31,6 +31,7 @@ mod sessions;
 mod signing_in;
 mod streaming;
 mod support;
+mod systemd;
 mod third_party;
 mod tls;
 mod tokens;
