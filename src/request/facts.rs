@@ -10,7 +10,8 @@ use http::{HeaderMap, Method, Version};
 use thiserror::Error;
 
 use crate::request::{
-    Host, Origin, PathError, RequestPath, Scheme, TrustedProxies, Wants, connection, websocket,
+    Host, Origin, PathError, RequestId, RequestPath, Scheme, TrustedProxies, Wants, connection,
+    websocket,
 };
 
 /// What is known about the connection a request came on.
@@ -35,6 +36,8 @@ pub struct RequestFacts {
     pub peer: Option<IpAddr>,
     /// Whether that other end is a trusted proxy.
     pub peer_trusted: bool,
+    /// What the logs call the request: what `X-Request-Id` holds once the gate has settled it.
+    pub id: Option<RequestId>,
     /// The path with all its readings.
     pub path: RequestPath,
     /// What kind of answer the caller can use.
@@ -88,6 +91,7 @@ impl RequestFacts {
             client: trusted.client(connection.peer, headers),
             peer: connection.peer,
             peer_trusted,
+            id: RequestId::read(headers),
             path,
             wants: Wants::read(&request.method, headers),
             is_websocket,

@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod facts;
 pub mod host;
+pub mod id;
 pub mod path;
 pub mod reserved;
 mod rewrite;
@@ -12,6 +13,7 @@ mod websocket;
 
 pub use facts::{Ambiguous, Connection, RequestFacts};
 pub use host::{Host, Origin, Scheme};
+pub use id::RequestId;
 pub use path::{PathError, RequestPath};
 pub use trust::TrustedProxies;
 pub use wants::Wants;
