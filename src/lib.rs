@@ -30,7 +30,7 @@
 //! | [`session`] | the session, [`session::judge()`], tokens, keys, revocations (pure) |
 //! | [`store`] | where users, keys and sessions live: SQLite or memory |
 //!
-//! Around them: [`config`] reads `config.toml`, [`observe`] starts the log, [`cli`] is the command
+//! Around them: [`config`] reads `config.toml`, [`observe`] writes the logs, [`cli`] is the command
 //! line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and [`random`] are what they say.
 //!
 //! A room uses only rooms to its left; `tests/architecture.rs` holds this line:

@@ -14,7 +14,7 @@ use crate::server::{self, Address, Running};
 /// Runs until SIGTERM or SIGINT, then answers what is under way.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     let begun = Instant::now();
-    observe::start_log();
+    let _log = observe::start_log(&config.observe)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

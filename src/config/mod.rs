@@ -5,6 +5,7 @@ mod headers;
 mod hsts;
 mod limits;
 mod listen;
+mod observe;
 mod problem;
 mod read;
 mod routes;
@@ -30,6 +31,9 @@ use crate::session::{SessionSettings, TokenSettings};
 pub use headers::HeaderSettings;
 pub use limits::Limits;
 pub use listen::Listen;
+pub use observe::{
+    AccessFormat, AccessLogSettings, LogFormat, LogLevel, LogTarget, ObserveSettings,
+};
 pub use problem::{Complaint, Place, Problem, Problems};
 pub use routes::RouteSettings;
 pub use server::ServerSettings;
@@ -56,6 +60,8 @@ pub struct Config {
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.
     pub headers: HeaderSettings,
+    /// `[observe]`.
+    pub observe: ObserveSettings,
     /// What is allowed and should be thought about: told at start and by `check`.
     pub warnings: Vec<String>,
 }
@@ -141,6 +147,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let sessions = sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
+    let observe = observe::read(root.section("observe"), folder);
     let own = server.as_ref().map(|server| &server.prefix);
     let routes = routes::read(&mut root, folder, own, headers, &mut warnings);
     root.finish();
@@ -152,6 +159,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         sessions,
         trusted_origins,
         headers,
+        observe: observe?,
         warnings,
     })
 }

@@ -1,16 +1,43 @@
-//! What the program says while it runs.
+//! What the program says while it runs: application log, access log, audit log.
 
-use std::io::{self, IsTerminal};
+pub mod access;
+pub mod audit;
+pub mod log;
+pub mod sink;
 
-use tracing_subscriber::filter::LevelFilter;
+use std::fmt;
 
-/// Starts the application log: text on standard error, from `info` up, coloured on a terminal.
-pub fn start_log() {
-    // Only tests start it twice; the first log stays then.
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::INFO)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+use crate::clock::Timestamp;
+
+pub use access::{AccessLog, Entry};
+pub use audit::{Audit, Event, Person, Source};
+pub use log::{ApplicationLog, start_log};
+pub use sink::{OpenError, Sink};
+
+/// A moment as the logs write it: RFC 3339, UTC, to the millisecond.
+struct Moment(Timestamp);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0.millis()) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => write!(f, "{}", self.0.seconds()),
+        }
+    }
+}
+
+/// Serialises whatever can be shown, without a text of its own.
+fn shown<T: fmt::Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// The same for what may be missing.
+fn shown_if<T: fmt::Display, S: serde::Serializer>(
+    value: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
 }

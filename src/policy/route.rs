@@ -1,5 +1,7 @@
 //! What a route is: its name, its hosts, its paths, and who may pass.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::policy::Rule;
@@ -19,7 +21,7 @@ impl RouteId {
 
 /// A route's name: the assertion's audience. Letters, digits, `.`, `_`, `-`, `/`, `:`; at most 128.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouteName(Box<str>);
+pub struct RouteName(Arc<str>);
 
 /// The hosts a route serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

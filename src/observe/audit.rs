@@ -1,0 +1,274 @@
+//! The audit log: one line of JSON for every event about sign-ins, sessions and users.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::config::LogTarget;
+use crate::identity::{Identity, SessionId, User, UserId, UserName};
+use crate::observe::{Moment, OpenError, Sink, shown, shown_if};
+use crate::request::{RequestFacts, RequestId};
+use crate::session::{Delivery, Verdict};
+
+/// Takes events. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    sink: Option<Arc<Sink>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where an event came from; empty for what the program does by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    client: Option<IpAddr>,
+    request: Option<RequestId>,
+}
+
+/// Who an event is about.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Person<'a> {
+    #[serde(rename = "user_id", serialize_with = "shown")]
+    id: &'a UserId,
+    #[serde(rename = "user_name", serialize_with = "shown_if")]
+    name: Option<&'a UserName>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// Somebody proved who they are and got a session.
+    SignedIn {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The new session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+        /// Where its tokens went.
+        #[serde(serialize_with = "delivery_word")]
+        delivery: Delivery,
+    },
+    /// Somebody did not.
+    SignInRefused {
+        /// The true reason, which the caller is not told.
+        reason: SignInRefusal,
+        /// Whose name was given. What was typed for an unknown name is not kept: people type
+        /// passwords there.
+        #[serde(flatten)]
+        user: Option<Person<'a>>,
+    },
+    /// A session was ended by its owner.
+    SignedOut {
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+    },
+    /// A refresh token was exchanged.
+    Refreshed {
+        /// Why it was good.
+        #[serde(serialize_with = "verdict_word")]
+        verdict: Verdict,
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+    },
+    /// A refresh token was no good.
+    RefreshRefused {
+        /// Why; `None` is a token of no session that is known here.
+        #[serde(serialize_with = "reason_word")]
+        reason: Option<Verdict>,
+        /// Who, where that is known.
+        #[serde(flatten)]
+        user: Option<Person<'a>>,
+        /// The session, where that is known.
+        #[serde(serialize_with = "shown_if")]
+        session_id: Option<SessionId>,
+    },
+    /// A replaced refresh token came again: two parties hold the session, which was ended.
+    SessionReuse {
+        /// How it was noticed.
+        #[serde(serialize_with = "verdict_word")]
+        verdict: Verdict,
+        /// Whose session it was.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+    },
+    /// Somebody who is signed in may not do what they tried.
+    Denied {
+        /// By which rule.
+        reason: Denial,
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+        /// On which route.
+        route: &'a str,
+    },
+    /// The command line added a user.
+    UserAdded(Person<'a>),
+    /// The command line changed names, address or groups.
+    UserChanged(Person<'a>),
+    /// The command line set a new password.
+    PasswordSet(Person<'a>),
+    /// The command line disabled a user.
+    UserDisabled(Person<'a>),
+    /// The command line enabled a user.
+    UserEnabled(Person<'a>),
+    /// The command line removed a user.
+    UserRemoved(Person<'a>),
+    /// The gateway accepts requests.
+    Started {
+        /// Which version.
+        version: &'static str,
+    },
+    /// The gateway has stopped.
+    Stopped {
+        /// Whether every request under way was answered.
+        all_answered: bool,
+    },
+    /// The configuration holds something that should be thought about.
+    ConfigurationWarning {
+        /// What.
+        message: &'a str,
+    },
+}
+
+/// Why a sign-in was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInRefusal {
+    /// Nobody is called so.
+    UnknownUser,
+    /// The name is somebody's, the password is not theirs.
+    WrongPassword,
+    /// It is them, and they may not sign in.
+    Disabled,
+    /// It is them, and they were changed in this very moment.
+    UserChanged,
+}
+
+/// Why somebody who is signed in was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denial {
+    /// The route is for others.
+    NotAllowed,
+    /// Another site may have sent the request.
+    CrossSite,
+}
+
+impl Audit {
+    /// Opens the log; `None` is none.
+    pub fn open(target: Option<&LogTarget>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let open = |target| Sink::open("audit", "observe.audit_log.to", target).map(Arc::new);
+        Ok(Self {
+            sink: target.map(open).transpose()?,
+            clock,
+        })
+    }
+
+    /// Writes one event down.
+    pub fn tell(&self, source: &Source, event: Event<'_>) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            #[serde(serialize_with = "shown")]
+            time: Moment,
+            log: &'static str,
+            #[serde(flatten)]
+            event: Event<'a>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client: Option<IpAddr>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let Some(sink) = &self.sink else {
+            return;
+        };
+        let line = serde_json::to_vec(&Line {
+            time: Moment(self.clock.now()),
+            log: "audit",
+            event,
+            client: source.client,
+            request_id: source.request.as_ref().map(RequestId::as_str),
+        });
+        match line {
+            Ok(mut line) => {
+                line.push(b'\n');
+                sink.push(&line);
+            }
+            Err(error) => tracing::error!(%error, "an event could not be written down"),
+        }
+    }
+
+    /// Its way to the file; `None` where there is no log.
+    pub fn sink(&self) -> Option<&Sink> {
+        self.sink.as_deref()
+    }
+}
+
+impl Source {
+    /// The request with these facts.
+    pub fn of(facts: &RequestFacts) -> Self {
+        Self {
+            client: facts.client,
+            request: facts.id.clone(),
+        }
+    }
+}
+
+impl<'a> Person<'a> {
+    /// Somebody, with the name they have now where that is known.
+    pub const fn new(id: &'a UserId, name: Option<&'a UserName>) -> Self {
+        Self { id, name }
+    }
+}
+
+impl<'a> From<&'a User> for Person<'a> {
+    fn from(user: &'a User) -> Self {
+        Self::new(&user.id, Some(&user.name))
+    }
+}
+
+impl<'a> From<&'a Identity> for Person<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Self::new(&identity.id, Some(&identity.name))
+    }
+}
+
+fn delivery_word<S: serde::Serializer>(delivery: &Delivery, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(delivery.as_str())
+}
+
+fn verdict_word<S: serde::Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(word(*verdict))
+}
+
+fn reason_word<S: serde::Serializer>(verdict: &Option<Verdict>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(verdict.map_or("unknown_token", word))
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Revoked => "revoked",
+        Verdict::UserChanged => "user_changed",
+        Verdict::Expired => "expired",
+        Verdict::Same { .. } => "same",
+        Verdict::Rotate => "rotate",
+        Verdict::Redeliver => "redeliver",
+        Verdict::Straggler { .. } => "straggler",
+        Verdict::Reuse => "reuse",
+        Verdict::Fork => "fork",
+        Verdict::FromTheFuture => "from_the_future",
+    }
+}
