@@ -14,6 +14,7 @@ use crate::authenticate::{Authenticator, Cookies, Refresher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
+use crate::observe::{self, AccessLog, Audit, Sink};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
@@ -55,6 +56,10 @@ pub struct Gateway {
     pub pages: Pages,
     /// The way to the apps.
     pub forwarder: Forwarder,
+    /// A line for every answer; `None`: off.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// A line for every event about sign-ins and users.
+    pub audit: Audit,
     /// Runs what must outlive the client.
     pub background: Background,
     /// Whether new requests are welcome.
@@ -72,6 +77,9 @@ pub enum BuildError {
         /// Why.
         source: StoreError,
     },
+    /// A log cannot be written.
+    #[error(transparent)]
+    Log(#[from] observe::OpenError),
     /// The routes contradict each other.
     #[error("the routes cannot be used")]
     Routes(#[from] RouteError),
@@ -85,21 +93,19 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Result<Self, BuildError> {
-        let store::Opened {
+        let access_log = open_access_log(&config)?;
+        let audit = Audit::open(config.observe.audit_log.as_ref(), Arc::clone(&clock))?;
+        let Kept {
             directory,
             sessions,
-            master,
-        } = store::open(&config.storage, Arc::clone(&clock))
+            ring,
+            revocations,
+        } = open_store(&config, &clock)
             .await
-            .map_err(|error| unusable(&config, error))?;
-        let ring = store::keys::load_or_create(&*directory, &master).await;
-        let ring = Arc::new(ring.map_err(|error| unusable(&config, error))?);
-        let revocations = load_revocations(&config, &*sessions, &*clock).await;
-        let revocations = revocations.map_err(|error| unusable(&config, error))?;
+            .map_err(|source| unusable(&config, source))?;
         let tokens = config.tokens.clone();
         let cookies = Cookies::new(&config.server.public_urls);
-        let hasher = Hasher::new(background.0.clone(), hashes_at_once());
-        let login = LocalLogin::new(Arc::clone(&directory), hasher);
+        let login = LocalLogin::new(Arc::clone(&directory), hasher(&background));
         Ok(Self {
             routes: routes(&config)?,
             authenticator: Authenticator::new(
@@ -134,6 +140,8 @@ impl Gateway {
             pages: Pages::new(&config.server.prefix),
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             readiness: Readiness::default(),
+            access_log,
+            audit,
             config,
             clock,
             ring,
@@ -143,6 +151,12 @@ impl Gateway {
             cookies,
             background,
         })
+    }
+
+    /// The logs beside the application's.
+    pub fn logs(&self) -> impl Iterator<Item = &Sink> {
+        let access = self.access_log.as_deref().map(AccessLog::sink);
+        access.into_iter().chain(self.audit.sink())
     }
 }
 
@@ -162,6 +176,30 @@ impl Readiness {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
+}
+
+fn open_access_log(config: &Config) -> Result<Option<Arc<AccessLog>>, observe::OpenError> {
+    let log = config.observe.access_log.as_ref().map(AccessLog::open);
+    Ok(log.transpose()?.map(Arc::new))
+}
+
+/// What the store kept.
+struct Kept {
+    directory: Arc<dyn Directory>,
+    sessions: Arc<dyn Sessions>,
+    ring: Arc<KeyRing>,
+    revocations: Arc<Revocations>,
+}
+
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Kept, StoreError> {
+    let opened = store::open(&config.storage, Arc::clone(clock)).await?;
+    let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
+    Ok(Kept {
+        ring: Arc::new(ring),
+        revocations: load_revocations(config, &*opened.sessions, &**clock).await?,
+        directory: opened.directory,
+        sessions: opened.sessions,
+    })
 }
 
 fn unusable(config: &Config, source: StoreError) -> BuildError {
@@ -192,6 +230,10 @@ async fn load_revocations(
         revocations.end_session(session, until);
     }
     Ok(Arc::new(revocations))
+}
+
+fn hasher(background: &Background) -> Hasher {
+    Hasher::new(background.0.clone(), hashes_at_once())
 }
 
 /// Half the cores, so that sign-ins never take the machine from forwarding.

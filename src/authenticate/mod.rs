@@ -8,6 +8,6 @@ pub mod verify;
 
 pub use cookies::Cookies;
 pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
-pub use refresh::{RefreshError, Refreshed, Refresher};
+pub use refresh::{Judged, RefreshError, Refreshed, Refresher};
 pub use refusal::{challenge_problem, credential_problem};
 pub use verify::{Authenticator, last_token_ends};

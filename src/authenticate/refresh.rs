@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::authenticate::is_ours;
 use crate::authenticate::verify::last_token_ends;
 use crate::clock::Timestamp;
-use crate::identity::User;
+use crate::identity::{SessionId, User, UserId, UserName};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
@@ -24,14 +24,29 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub enum Refreshed {
     /// Here is the pair.
-    Tokens(Tokens),
+    Tokens(Tokens, Judged),
     /// `invalid_grant`; whether the cookies are to be cleared.
     Refused {
         /// The session is over for good: clear them.
         clear: bool,
+        /// What was judged; `None` where the token is of no session known here.
+        judged: Option<Judged>,
     },
     /// An access token was presented: `wrong_token_type`.
     WrongType,
+}
+
+/// How a refresh token was judged, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The session.
+    pub session: SessionId,
+    /// Whose session it is.
+    pub user: UserId,
+    /// What they are called now; `None` where they are disabled or gone.
+    pub name: Option<UserName>,
 }
 
 /// Why nothing is known about a refresh token: 503, and the cookies stay as they are.
@@ -86,12 +101,18 @@ impl Refresher {
             return Ok(if !text.starts_with("vrt1_") && is_ours(text) {
                 Refreshed::WrongType
             } else {
-                Refreshed::Refused { clear: true }
+                Refreshed::Refused {
+                    clear: true,
+                    judged: None,
+                }
             });
         };
         for _ in 0..TRIES {
             let Some(loaded) = self.sessions.load(presented.session).await? else {
-                return Ok(Refreshed::Refused { clear: true });
+                return Ok(Refreshed::Refused {
+                    clear: true,
+                    judged: None,
+                });
             };
             if let Some(outcome) = self.apply(&presented, loaded).await? {
                 return Ok(outcome);
@@ -109,20 +130,33 @@ impl Refresher {
         let user = user.filter(|user| !user.disabled);
         let epoch = user.as_ref().map(|user| user.session_epoch);
         let verdict = judge(&row, epoch, presented, now, &self.settings);
-        let refused = |clear| Ok(Some(Refreshed::Refused { clear }));
+        let judged = Judged {
+            verdict,
+            session: row.id,
+            user: row.user.clone(),
+            name: user.as_ref().map(|user| user.name.clone()),
+        };
+        let given = |tokens| Ok(Some(Refreshed::Tokens(tokens, judged.clone())));
+        let refused = |clear| {
+            let judged = Some(judged.clone());
+            Ok(Some(Refreshed::Refused { clear, judged }))
+        };
         match (verdict, &user) {
-            (Verdict::Rotate, Some(user)) => self.rotate(presented, row, user, now).await,
+            (Verdict::Rotate, Some(user)) => match self.rotate(presented, row, user, now).await? {
+                Some(tokens) => given(tokens),
+                None => Ok(None),
+            },
             (Verdict::Same { confirm }, Some(user)) => {
                 if confirm {
                     let confirmed = self.sessions.confirm(row.id, row.generation, now);
                     confirmed.await?;
                 }
-                self.pair(&row, user, presented, now).map(Some)
+                given(self.pair(&row, user, presented, now)?)
             }
             (Verdict::Redeliver, Some(user)) => {
                 let successor = presented.replaced_by(&row.current, row.next_key, &self.ring);
                 let successor = successor.ok_or(RefreshError::KeyMissing)?;
-                self.pair(&row, user, &successor, now).map(Some)
+                given(self.pair(&row, user, &successor, now)?)
             }
             (Verdict::Revoked, _) => {
                 // Another process may have ended it.
@@ -162,7 +196,7 @@ impl Refresher {
         row: SessionRow,
         user: &User,
         now: Timestamp,
-    ) -> Result<Option<Refreshed>, RefreshError> {
+    ) -> Result<Option<Tokens>, RefreshError> {
         let next_key = self.ring.next_key();
         let successor = presented.successor(next_key, &self.ring);
         let successor = successor.ok_or(RefreshError::KeyMissing)?;
@@ -191,10 +225,10 @@ impl Refresher {
         user: &User,
         refresh: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Refreshed, RefreshError> {
+    ) -> Result<Tokens, RefreshError> {
         let id = random::bytes();
         let tokens = issue(row, user, refresh, now, id, &self.tokens, &self.ring)?;
-        Ok(Refreshed::Tokens(tokens))
+        Ok(tokens)
     }
 
     async fn end(
@@ -334,7 +368,7 @@ mod tests {
 
         async fn next(&self, tokens: &Tokens) -> Tokens {
             match self.refresh(tokens).await {
-                Refreshed::Tokens(tokens) => tokens,
+                Refreshed::Tokens(tokens, _) => tokens,
                 other => unreachable!("{other:?}"),
             }
         }
@@ -405,11 +439,11 @@ mod tests {
         assert!(house.visitor(third.access.text.expose()).is_ok());
         house.wait(60);
         let reuse = house.refresh(&first).await;
-        assert!(matches!(reuse, Refreshed::Refused { clear: true }));
+        assert!(matches!(reuse, Refreshed::Refused { clear: true, .. }));
         let access = third.access.text.expose();
         assert_eq!(house.visitor(access), Err(Reason::Revoked));
         let ended = house.refresh(&third).await;
-        assert!(matches!(ended, Refreshed::Refused { clear: true }));
+        assert!(matches!(ended, Refreshed::Refused { clear: true, .. }));
     }
 
     #[tokio::test]
@@ -422,7 +456,7 @@ mod tests {
         house.next(&second).await;
         house.wait(60);
         let late = house.refresh(&first).await;
-        assert!(matches!(late, Refreshed::Refused { clear: false }));
+        assert!(matches!(late, Refreshed::Refused { clear: false, .. }));
         house.next(&second).await;
     }
 
@@ -433,7 +467,7 @@ mod tests {
         for text in ["", "foobarbaz", "a.b.c", "vrt1_", "vrt1_AAAA"] {
             let refused = house.refresher.refresh(text).await.unwrap();
             assert!(
-                matches!(refused, Refreshed::Refused { clear: true }),
+                matches!(refused, Refreshed::Refused { clear: true, .. }),
                 "{text}"
             );
         }
@@ -449,7 +483,7 @@ mod tests {
         let disabled = house.store.set_disabled(house.user.name.clone(), true);
         disabled.await.unwrap();
         let refused = house.refresh(&tokens).await;
-        assert!(matches!(refused, Refreshed::Refused { clear: true }));
+        assert!(matches!(refused, Refreshed::Refused { clear: true, .. }));
         let access = tokens.access.text.expose();
         assert_eq!(house.visitor(access), Err(Reason::Revoked));
         assert!(matches!(

@@ -61,6 +61,10 @@ fn configure(folder: &Path, port: u16, app: SocketAddr) -> anyhow::Result<Config
 
         [storage]
         url = "sqlite:demo.db"
+
+        [observe]
+        access_log.to = "off"
+        audit_log.to = "off"
         "#
     );
     config::parse(&text, folder).context("the demo's configuration")

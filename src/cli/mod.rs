@@ -95,7 +95,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Demo => demo::run(),
         Command::Serve => serve::run(load()?),
         Command::Check => check::run(&load()?, &file),
-        Command::User(command) => user::run(command, &load()?.storage),
+        Command::User(command) => user::run(command, &load()?),
         Command::Session(command) => session::run(command, &load()?),
         Command::Key(command) => key::run(&command, &load()?.storage),
         Command::Healthcheck => healthcheck::run(load()?.server.admin_listen),

@@ -1,13 +1,17 @@
 //! `vestibule user …`: the people who may sign in.
 
+use std::sync::Arc;
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use crate::cli::{listing, output, password, storage};
-use crate::config::StorageSettings;
+use crate::clock::SystemClock;
+use crate::config::{Config, LogTarget};
 use crate::identity::{
     DisplayName, Email, GroupName, PasswordHash, Secret, User, UserId, UserName,
 };
+use crate::observe::{Audit, Event, Person, Source};
 use crate::random;
 use crate::store::{AddUser, ChangeUser, Directory, NewUser, UserChange};
 
@@ -118,35 +122,58 @@ struct Changes {
 }
 
 /// Opens the store, does what was asked, and prints what came of it.
-pub(super) fn run(command: Command, settings: &StorageSettings) -> anyhow::Result<()> {
-    let store = storage::open(settings)?;
-    let said = storage::finish(execute(command, &*store.directory))?;
+pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
+    let store = storage::open(&config.storage)?;
+    let users = Users {
+        directory: &*store.directory,
+        audit: audit(config)?,
+    };
+    let said = storage::finish(execute(command, &users))?;
     output::print(&said)?;
     Ok(())
 }
 
-async fn execute(command: Command, directory: &dyn Directory) -> anyhow::Result<String> {
+/// The users, and where changes to them are written down.
+struct Users<'a> {
+    directory: &'a dyn Directory,
+    audit: Audit,
+}
+
+impl Users<'_> {
+    fn note<'u>(&self, user: &'u User, event: impl FnOnce(Person<'u>) -> Event<'u>) {
+        self.audit.tell(&Source::default(), event(user.into()));
+    }
+}
+
+/// A command's output is for whoever typed it: only an audit log in a file hears of changes.
+fn audit(config: &Config) -> anyhow::Result<Audit> {
+    let target = config.observe.audit_log.as_ref();
+    let file = target.filter(|target| matches!(target, LogTarget::File(_)));
+    Ok(Audit::open(file, Arc::new(SystemClock))?)
+}
+
+async fn execute(command: Command, users: &Users<'_>) -> anyhow::Result<String> {
     match command {
         Command::Add(user) => {
-            check_free(&user.name, directory).await?;
+            check_free(&user.name, users).await?;
             let password = password::ask_new(&user.name)?;
-            add(user, &password, directory).await
+            add(user, &password, users).await
         }
-        Command::List { json } => list(json, directory).await,
-        Command::Show { name, json } => show(name, json, directory).await,
+        Command::List { json } => list(json, users).await,
+        Command::Show { name, json } => show(name, json, users).await,
         Command::Passwd { name } => {
-            find(&name, directory).await?;
+            find(&name, users).await?;
             let password = password::ask_new(&name)?;
-            set_password(name, &password, directory).await
+            set_password(name, &password, users).await
         }
-        Command::Set(set) => change(set, directory).await,
-        Command::Disable { name } => set_disabled(name, true, directory).await,
-        Command::Enable { name } => set_disabled(name, false, directory).await,
+        Command::Set(set) => change(set, users).await,
+        Command::Disable { name } => set_disabled(name, true, users).await,
+        Command::Enable { name } => set_disabled(name, false, users).await,
         Command::Remove { name, yes } => {
-            find(&name, directory).await?;
+            find(&name, users).await?;
             let question = format!("Remove {name} and end all their sessions?");
             if yes || password::is_sure(&question)? {
-                remove(name, directory).await
+                remove(name, users).await
             } else {
                 Ok("nothing was changed\n".to_owned())
             }
@@ -155,25 +182,21 @@ async fn execute(command: Command, directory: &dyn Directory) -> anyhow::Result<
 }
 
 /// Fails before a password is asked for in vain.
-async fn check_free(name: &UserName, directory: &dyn Directory) -> anyhow::Result<()> {
-    match directory.account(name.clone()).await? {
+async fn check_free(name: &UserName, users: &Users<'_>) -> anyhow::Result<()> {
+    match users.directory.account(name.clone()).await? {
         None => Ok(()),
         Some(_) => Err(name_taken(name)),
     }
 }
 
-async fn find(name: &UserName, directory: &dyn Directory) -> anyhow::Result<User> {
-    let account = directory.account(name.clone()).await?;
+async fn find(name: &UserName, users: &Users<'_>) -> anyhow::Result<User> {
+    let account = users.directory.account(name.clone()).await?;
     account
         .map(|account| account.user)
         .ok_or_else(|| unknown(name))
 }
 
-async fn add(
-    add: Add,
-    password: &Secret<String>,
-    directory: &dyn Directory,
-) -> anyhow::Result<String> {
+async fn add(add: Add, password: &Secret<String>, users: &Users<'_>) -> anyhow::Result<String> {
     let name = add.name.clone();
     let user = NewUser {
         id: UserId::from_bytes(random::bytes()),
@@ -183,15 +206,18 @@ async fn add(
         groups: add.groups,
         password: PasswordHash::of(password, &random::bytes()),
     };
-    match directory.add_user(user).await? {
-        AddUser::Added(user) => Ok(format!("added {}\n", user.name)),
+    match users.directory.add_user(user).await? {
+        AddUser::Added(user) => {
+            users.note(&user, Event::UserAdded);
+            Ok(format!("added {}\n", user.name))
+        }
         AddUser::NameTaken => Err(name_taken(&name)),
         AddUser::EmailTaken => Err(email_taken(add.email)),
     }
 }
 
-async fn list(json: bool, directory: &dyn Directory) -> anyhow::Result<String> {
-    let users = directory.users().await?;
+async fn list(json: bool, users: &Users<'_>) -> anyhow::Result<String> {
+    let users = users.directory.users().await?;
     if json {
         let facts: Vec<listing::Facts<'_>> = users.iter().map(Into::into).collect();
         listing::json(&facts)
@@ -202,8 +228,8 @@ async fn list(json: bool, directory: &dyn Directory) -> anyhow::Result<String> {
     }
 }
 
-async fn show(name: UserName, json: bool, directory: &dyn Directory) -> anyhow::Result<String> {
-    let user = find(&name, directory).await?;
+async fn show(name: UserName, json: bool, users: &Users<'_>) -> anyhow::Result<String> {
+    let user = find(&name, users).await?;
     if json {
         listing::json(&listing::Facts::from(&user))
     } else {
@@ -214,18 +240,19 @@ async fn show(name: UserName, json: bool, directory: &dyn Directory) -> anyhow::
 async fn set_password(
     name: UserName,
     password: &Secret<String>,
-    directory: &dyn Directory,
+    users: &Users<'_>,
 ) -> anyhow::Result<String> {
     let hash = PasswordHash::of(password, &random::bytes());
-    let user = directory.set_password(name.clone(), hash).await?;
+    let user = users.directory.set_password(name.clone(), hash).await?;
     let user = user.ok_or_else(|| unknown(&name))?;
+    users.note(&user, Event::PasswordSet);
     Ok(format!(
         "changed the password of {} and ended their sessions: {ENDED}\n",
         user.name
     ))
 }
 
-async fn change(set: Set, directory: &dyn Directory) -> anyhow::Result<String> {
+async fn change(set: Set, users: &Users<'_>) -> anyhow::Result<String> {
     let changes = set.changes;
     let email = changes.email.clone();
     let change = UserChange {
@@ -233,8 +260,15 @@ async fn change(set: Set, directory: &dyn Directory) -> anyhow::Result<String> {
         email: replacement(changes.email, changes.no_email),
         groups: (changes.no_groups || !changes.groups.is_empty()).then_some(changes.groups),
     };
-    match directory.change_user(set.name.clone(), change).await? {
-        ChangeUser::Changed(user) => Ok(format!("changed {}\n", user.name)),
+    match users
+        .directory
+        .change_user(set.name.clone(), change)
+        .await?
+    {
+        ChangeUser::Changed(user) => {
+            users.note(&user, Event::UserChanged);
+            Ok(format!("changed {}\n", user.name))
+        }
         ChangeUser::NoSuchUser => Err(unknown(&set.name)),
         ChangeUser::EmailTaken => Err(email_taken(email)),
     }
@@ -245,13 +279,14 @@ fn replacement<T>(new: Option<T>, none: bool) -> Option<Option<T>> {
     (none || new.is_some()).then_some(new)
 }
 
-async fn set_disabled(
-    name: UserName,
-    disabled: bool,
-    directory: &dyn Directory,
-) -> anyhow::Result<String> {
-    let user = directory.set_disabled(name.clone(), disabled).await?;
+async fn set_disabled(name: UserName, disabled: bool, users: &Users<'_>) -> anyhow::Result<String> {
+    let user = users.directory.set_disabled(name.clone(), disabled).await?;
     let user = user.ok_or_else(|| unknown(&name))?;
+    let event = match disabled {
+        true => Event::UserDisabled,
+        false => Event::UserEnabled,
+    };
+    users.note(&user, event);
     Ok(if disabled {
         format!("disabled {} and ended their sessions: {ENDED}\n", user.name)
     } else {
@@ -259,9 +294,10 @@ async fn set_disabled(
     })
 }
 
-async fn remove(name: UserName, directory: &dyn Directory) -> anyhow::Result<String> {
-    let user = directory.remove_user(name.clone()).await?;
+async fn remove(name: UserName, users: &Users<'_>) -> anyhow::Result<String> {
+    let user = users.directory.remove_user(name.clone()).await?;
     let user = user.ok_or_else(|| unknown(&name))?;
+    users.note(&user, Event::UserRemoved);
     Ok(format!(
         "removed {} and ended their sessions: {ENDED}\n",
         user.name
@@ -295,19 +331,23 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let one = |command| match runtime.block_on(without_asking(command, &store)) {
+        let users = Users {
+            directory: &store,
+            audit: Audit::open(None, Arc::new(SystemClock)).unwrap(),
+        };
+        let one = |command| match runtime.block_on(without_asking(command, &users)) {
             Ok(said) => said.trim_end().to_owned(),
             Err(error) => format!("failed: {error:#}"),
         };
         commands.into_iter().map(one).collect()
     }
 
-    async fn without_asking(command: Command, directory: &dyn Directory) -> anyhow::Result<String> {
+    async fn without_asking(command: Command, users: &Users<'_>) -> anyhow::Result<String> {
         let password = Secret::new("correct horse".to_owned());
         match command {
-            Command::Add(user) => add(user, &password, directory).await,
-            Command::Passwd { name } => set_password(name, &password, directory).await,
-            other => execute(other, directory).await,
+            Command::Add(user) => add(user, &password, users).await,
+            Command::Passwd { name } => set_password(name, &password, users).await,
+            other => execute(other, users).await,
         }
     }
 
@@ -432,7 +472,9 @@ mod tests {
     #[test]
     fn memory_is_refused() {
         let list = Command::List { json: false };
-        let refusal = run(list, &StorageSettings::Memory).unwrap_err();
+        let text = "[[routes]]\nupstream = 'http://127.0.0.1:9'\n[storage]\nurl = 'memory:'";
+        let config = crate::config::parse(text, std::path::Path::new("")).unwrap();
+        let refusal = run(list, &config).unwrap_err();
         assert!(refusal.to_string().contains("memory:"), "{refusal}");
     }
 }

@@ -15,9 +15,11 @@ use super::{ALL_CREDENTIALS, Answer, refuse_cross_site, to_its_end, too_many_gro
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{credentials, last_token_ends};
 use crate::gateway::Gateway;
-use crate::identity::{Secret, Visitor};
+use crate::identity::{Secret, User, Visitor};
 use crate::login::open::OpenError;
 use crate::login::{OpenSession, SignIn};
+use crate::observe::audit::{Audit, SignInRefusal};
+use crate::observe::{Event, Source};
 use crate::pages::LoginPage;
 use crate::policy::ReturnTo;
 use crate::reply::{self, Problem, Reply};
@@ -76,12 +78,9 @@ where
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
-    let client = facts.client.map(tracing::field::display);
-    let Some(tokens) = prove(gateway, &attempt).await? else {
-        tracing::info!(client.address = client, "a sign-in was refused");
+    let Some(tokens) = prove(gateway, facts, &attempt).await? else {
         return refused(gateway, &attempt);
     };
-    tracing::info!(session.id = %tokens.session, client.address = client, "signed in");
     if tokens.delivery != Delivery::Token {
         replace(gateway, &parts.headers).await;
     }
@@ -162,15 +161,28 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Checks the password and opens the session; `None` if it is not them.
-async fn prove(gateway: &Gateway, attempt: &Attempt) -> Result<Option<Tokens>, Box<Problem>> {
+async fn prove(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    attempt: &Attempt,
+) -> Result<Option<Tokens>, Box<Problem>> {
     let (login, opener) = (gateway.login.clone(), gateway.opener.clone());
     let username = attempt.username.clone();
     let password = attempt.password.clone();
     let wanted = attempt.wanted.clone();
+    let (audit, source) = (gateway.audit.clone(), Source::of(facts));
     let work = async move {
         match login.sign_in(&username, password).await? {
-            SignIn::Accepted(user) => opener.open(&user, wanted).await.map(Proved::Opened),
-            SignIn::Refused => Ok(Proved::Refused),
+            SignIn::Accepted(user) => {
+                let opened = opener.open(&user, wanted).await;
+                note(&audit, &source, &user, &opened);
+                opened.map(Proved::Opened)
+            }
+            SignIn::Refused(reason, user) => {
+                let user = user.as_ref().map(Into::into);
+                audit.tell(&source, Event::SignInRefused { reason, user });
+                Ok(Proved::Refused)
+            }
             SignIn::Busy(_) => Ok(Proved::Busy),
         }
     };
@@ -182,6 +194,27 @@ async fn prove(gateway: &Gateway, attempt: &Attempt) -> Result<Option<Tokens>, B
         ))),
         Err(OpenError::Store(error)) => Err(unavailable(&error)),
         Err(OpenError::TooLarge(error)) => Err(too_many_groups(&error)),
+    }
+}
+
+/// Writes down what came of the right password.
+fn note(audit: &Audit, source: &Source, user: &User, opened: &Result<Tokens, OpenError>) {
+    let user = user.into();
+    match opened {
+        Ok(tokens) => {
+            let event = Event::SignedIn {
+                user,
+                session_id: tokens.session,
+                delivery: tokens.delivery,
+            };
+            audit.tell(source, event);
+        }
+        Err(OpenError::UserChanged) => {
+            let (reason, user) = (SignInRefusal::UserChanged, Some(user));
+            audit.tell(source, Event::SignInRefused { reason, user });
+        }
+        // No decision, but failures: the application log has them.
+        Err(OpenError::Store(_) | OpenError::TooLarge(_)) => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/vestibule/logout`: the page that asks, and signing out.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use crate::authenticate::refusal::{missing_token, refused_token};
 use crate::authenticate::{credential_problem, last_token_ends};
 use crate::gateway::Gateway;
 use crate::identity::{Reason, SessionId};
+use crate::observe::{Event, Source};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::{RefreshToken, RevokeReason};
@@ -63,11 +64,11 @@ where
         (true, _) if !is_stranger => Some(refused_token(Reason::Invalid)),
         (true, true) => Some(missing_token()),
         (_, false) => {
-            end(gateway, sessions).await?;
+            end(gateway, facts, sessions).await?;
             None
         }
         (false, true) => {
-            let any = end_everywhere(gateway, sessions).await?;
+            let any = end_everywhere(gateway, facts, sessions).await?;
             (!any).then(|| refused_token(Reason::Revoked))
         }
     };
@@ -107,17 +108,27 @@ fn sessions_of(gateway: &Gateway, presented: [Option<&str>; 4]) -> Vec<SessionId
 }
 
 /// Ends them in the store, then their access tokens in this process: with the answer they are over.
-pub(super) async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(), Box<Problem>> {
+pub(super) async fn end(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    sessions: Vec<SessionId>,
+) -> Result<(), Box<Problem>> {
     let store = Arc::clone(&gateway.sessions);
     let revocations = Arc::clone(&gateway.revocations);
     let clock = Arc::clone(&gateway.clock);
     let tokens = gateway.config.tokens.clone();
+    let (audit, source) = (gateway.audit.clone(), Source::of(facts));
     let work = async move {
         for session in sessions {
             let ended = store.revoke(session, RevokeReason::SignedOut).await?;
             revocations.end_session(session, last_token_ends(clock.now(), &tokens));
             if ended {
-                tracing::info!(session.id = %session, "signed out");
+                audit.tell(
+                    &source,
+                    Event::SignedOut {
+                        session_id: session,
+                    },
+                );
             }
         }
         Ok::<(), StoreError>(())
@@ -127,23 +138,29 @@ pub(super) async fn end(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<(
 }
 
 /// Ends all sessions of everybody who has a live one among these; whether there was any.
-async fn end_everywhere(gateway: &Gateway, sessions: Vec<SessionId>) -> Result<bool, Box<Problem>> {
+async fn end_everywhere(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    sessions: Vec<SessionId>,
+) -> Result<bool, Box<Problem>> {
     let store = Arc::clone(&gateway.sessions);
     let revocations = Arc::clone(&gateway.revocations);
     let clock = Arc::clone(&gateway.clock);
     let tokens = gateway.config.tokens.clone();
+    let (audit, source) = (gateway.audit.clone(), Source::of(facts));
     let work = async move {
-        let mut users = HashSet::new();
+        let mut users = HashMap::new();
         for session in sessions {
             let loaded = store.load(session).await?.filter(Loaded::is_live);
-            users.extend(loaded.map(|loaded| loaded.row.user));
+            let user = loaded.and_then(|loaded| loaded.user);
+            users.extend(user.map(|user| (user.id.clone(), user)));
         }
         let any = !users.is_empty();
-        for user in users {
+        for (id, user) in users {
             let reason = RevokeReason::SignedOutEverywhere;
-            if let Some(epoch) = store.revoke_user(user.clone(), reason).await? {
-                tracing::info!(user.id = %user, "signed out everywhere");
-                revocations.end_user(user, epoch, last_token_ends(clock.now(), &tokens));
+            if let Some(epoch) = store.revoke_user(id.clone(), reason).await? {
+                audit.tell(&source, Event::SignedOutEverywhere((&user).into()));
+                revocations.end_user(id, epoch, last_token_ends(clock.now(), &tokens));
             }
         }
         Ok::<bool, StoreError>(any)

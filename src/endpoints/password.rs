@@ -16,6 +16,8 @@ use crate::identity::Secret;
 use crate::identity::password::check_new;
 use crate::login::PasswordChange;
 use crate::login::password_change::PasswordChangeError;
+use crate::observe::audit::SignInRefusal;
+use crate::observe::{Event, Source};
 use crate::reply::Problem;
 use crate::request::RequestFacts;
 
@@ -51,15 +53,23 @@ where
         }
         outcome
     };
-    let client = facts.client.map(tracing::field::display);
+    let user = (&*known.identity).into();
     match to_its_end(gateway, work).await? {
         Ok(PasswordChange::Changed { tokens, .. }) => {
-            tracing::info!(session.id = %known.session, client.address = client, "a password was changed");
+            let event = Event::PasswordChanged {
+                user,
+                session_id: known.session,
+            };
+            gateway.audit.tell(&Source::of(facts), event);
             let now = gateway.clock.now();
             Ok(handed_out(&tokens, &gateway.cookies, now))
         }
         Ok(PasswordChange::WrongPassword) => {
-            tracing::info!(session.id = %known.session, client.address = client, "a change of password was refused");
+            let event = Event::SignInRefused {
+                reason: SignInRefusal::WrongPassword,
+                user: Some(user),
+            };
+            gateway.audit.tell(&Source::of(facts), event);
             Err(wrong_password())
         }
         Ok(PasswordChange::SessionOver) => Err(session_over()),

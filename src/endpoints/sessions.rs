@@ -50,7 +50,7 @@ pub(super) async fn end_one(
     let rows = own(gateway, &known).await?;
     let id = SessionId::parse(id).filter(|id| rows.iter().any(|row| row.id == *id));
     let id = id.ok_or_else(not_found)?;
-    end(gateway, vec![id]).await?;
+    end(gateway, facts, vec![id]).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     if is_in_cookies(gateway, &known, id, headers) {
         set_cookies(&mut reply, gateway.cookies.clear());

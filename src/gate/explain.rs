@@ -9,12 +9,14 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use http::request::Parts;
 
 use crate::clock::Clock;
-use crate::config::{Config, StorageSettings};
-use crate::gate::{Judged, answer, facts, judge};
+use crate::config::{Config, ObserveSettings, StorageSettings};
+use crate::gate::notes::Notes;
+use crate::gate::{Judged, answer, facts, judge, observed};
 use crate::gateway::{Background, BuildError, Gateway};
 use crate::identity::{Identity, Known, Proof, Secret, SessionId, User};
 use crate::policy::{Accepts, Found, RouteId};
 use crate::reply::{Problem, Reply};
+use crate::request::id::X_REQUEST_ID;
 use crate::request::{Connection, RequestFacts};
 use crate::session::Delivery;
 use crate::session::access_token::{self, Mint, TooLarge};
@@ -92,15 +94,24 @@ pub enum Outcome {
     Refuse(Problem),
 }
 
+/// What stands for the id that every request gets.
+const NEW_ID: &str = "(made for each request)";
+
 impl Explainer {
-    /// Puts the gateway together.
+    /// Puts the gateway together, over an empty store and without logs: nothing is opened.
     pub async fn new(
         config: Config,
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Result<Self, BuildError> {
+        let observe = ObserveSettings {
+            access_log: None,
+            audit_log: None,
+            ..config.observe
+        };
         let config = Config {
             storage: StorageSettings::Memory,
+            observe,
             ..config
         };
         let gateway = Gateway::build(config, clock, background).await?;
@@ -125,6 +136,10 @@ impl Explainer {
         asker: &Asker,
     ) -> Result<Explanation, TooLarge> {
         let gateway = &self.gateway;
+        if observed::told_id(gateway, connection, &parts).is_none() {
+            let made = HeaderValue::from_static(NEW_ID);
+            parts.headers.insert(X_REQUEST_ID, made);
+        }
         let facts = match facts(gateway, &parts, connection) {
             Ok(facts) => facts,
             Err(ambiguous) => {
@@ -143,7 +158,7 @@ impl Explainer {
         let accepts = route.and_then(|id| gateway.routes.route(id));
         let accepts = accepts.map(|route| route.accepts);
         let proof = self.sign_in(&mut parts.headers, accepts, asker)?;
-        let outcome = match judge(gateway, &facts, &parts) {
+        let outcome = match judge(gateway, &facts, &parts, &mut Notes::default()) {
             Judged::Own { rest } => Outcome::Own { rest },
             Judged::Forward(leave) => {
                 let known = leave.permit.known().cloned();

@@ -3,10 +3,13 @@
 pub mod explain;
 
 mod answer;
+mod notes;
+mod observed;
 mod redirect;
 mod unread;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
@@ -17,8 +20,11 @@ use crate::authenticate::credentials::bearer;
 use crate::authenticate::{Credentials, credentials, is_ours, refusal};
 use crate::clock::Timestamp;
 use crate::endpoints;
+use crate::gate::notes::Notes;
 use crate::gateway::Gateway;
 use crate::identity::{Proof, Visitor};
+use crate::observe::Entry;
+use crate::observe::audit::Denial;
 use crate::policy::{
     Csrf, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, csrf, decide,
     decide_preflight,
@@ -27,6 +33,7 @@ use crate::proxy::{Body, Forwarded, Upstreams};
 use crate::reply::{Problem, Reply, empty};
 use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
 
+pub use observed::Observed;
 pub use redirect::redirect;
 
 /// Answers one request: by the app where the decision allows it, by vestibule otherwise.
@@ -35,6 +42,20 @@ pub async fn handle(
     upstreams: &Rc<Upstreams>,
     connection: Connection,
     request: Request<Incoming>,
+) -> Response<Observed> {
+    let (mut parts, body) = request.into_parts();
+    let (id, mut entry) = observed::begin(gateway, connection, &mut parts);
+    let request = Request::from_parts(parts, body);
+    let response = respond(gateway, upstreams, connection, request, &mut entry).await;
+    observed::follow(response, &id, entry)
+}
+
+async fn respond(
+    gateway: &Gateway,
+    upstreams: &Rc<Upstreams>,
+    connection: Connection,
+    request: Request<Incoming>,
+    entry: &mut Option<Entry>,
 ) -> Response<Body> {
     let (parts, mut body) = request.into_parts();
     let awaits_leave = parts.headers.contains_key(EXPECT);
@@ -46,14 +67,18 @@ pub async fn handle(
             return without(body, awaits_leave, reply);
         }
     };
-    let reply = match judge(gateway, &facts, &parts) {
+    let mut notes = Notes::default();
+    let judged = judge(gateway, &facts, &parts, &mut notes);
+    notes.tell(gateway, &facts, entry);
+    let reply = match judged {
         Judged::Own { rest } => {
             let request = Request::from_parts(parts, &mut body);
             endpoints::answer(gateway, &facts, &rest, request).await
         }
         Judged::Forward(leave) => {
             let request = Request::from_parts(parts, body);
-            return pass(gateway, upstreams, leave.for_request(request, &facts)).await;
+            let forwarded = leave.for_request(request, &facts);
+            return pass(gateway, upstreams, forwarded, entry).await;
         }
         Judged::Reply(reply) => reply,
         Judged::Refuse(problem) => refuse(gateway, &facts, &problem),
@@ -81,9 +106,15 @@ async fn pass(
     gateway: &Gateway,
     upstreams: &Rc<Upstreams>,
     forwarded: Forwarded<'_>,
+    entry: &mut Option<Entry>,
 ) -> Response<Body> {
     let (id, facts) = (forwarded.permit.route(), forwarded.facts);
-    match gateway.forwarder.forward(upstreams, forwarded).await {
+    let sent = Instant::now();
+    let answered = gateway.forwarder.forward(upstreams, forwarded).await;
+    if let Some(entry) = entry {
+        entry.upstream = Some(sent.elapsed());
+    }
+    match answered {
         Ok(response) => response,
         Err(error) => {
             let route = gateway.routes.route(id).map(|route| route.name.as_str());
@@ -127,11 +158,11 @@ impl Leave {
 }
 
 /// Route → credentials → visitor → CSRF → rule. Nothing here is asynchronous, and nothing is sent.
-fn judge(gateway: &Gateway, facts: &RequestFacts, parts: &Parts) -> Judged {
+fn judge(gateway: &Gateway, facts: &RequestFacts, parts: &Parts, notes: &mut Notes) -> Judged {
     match gateway.routes.find(facts.host.as_ref(), &facts.path) {
         Found::Own { rest } => Judged::Own { rest },
         Found::Route(id) => match gateway.routes.route(id) {
-            Some(route) => judge_for_app(gateway, facts, (id, route), parts),
+            Some(route) => judge_for_app(gateway, facts, (id, route), parts, notes),
             None => Judged::Refuse(answer::nowhere()),
         },
         Found::Nowhere => Judged::Refuse(answer::nowhere()),
@@ -146,8 +177,10 @@ fn judge_for_app(
     facts: &RequestFacts,
     (id, route): (RouteId, &Route),
     parts: &Parts,
+    notes: &mut Notes,
 ) -> Judged {
     let now = gateway.clock.now();
+    notes.route = Some(id);
     if facts.is_preflight && is_protected(&route.rule) {
         return preflight(id, route, now);
     }
@@ -157,7 +190,9 @@ fn judge_for_app(
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
     let visitor = gateway.authenticator.visitor(found, now);
+    notes.asking(&visitor);
     if may_be_forged(gateway, facts, &route.rule, &visitor, parts) {
+        notes.denial = Some(Denial::CrossSite);
         return Judged::Refuse(refusal::csrf_problem());
     }
     match decide(id, &route.rule, visitor) {
@@ -176,7 +211,10 @@ fn judge_for_app(
                 answer::Challenged::Here(problem) => Judged::Refuse(problem),
             }
         }
-        Decision::Deny => Judged::Refuse(answer::denied()),
+        Decision::Deny => {
+            notes.denial = Some(Denial::NotAllowed);
+            Judged::Refuse(answer::denied())
+        }
     }
 }
 

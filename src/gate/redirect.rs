@@ -4,10 +4,9 @@ use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::gate::{answer, refuse, without};
+use crate::gate::{Observed, answer, observed, refuse, without};
 use crate::gateway::Gateway;
 use crate::policy::HostPattern;
-use crate::proxy::Body;
 use crate::reply::{Reply, empty};
 use crate::request::{Connection, Host, Origin, RequestFacts, Scheme, Wants};
 
@@ -16,8 +15,9 @@ pub fn redirect(
     gateway: &Gateway,
     connection: Connection,
     request: Request<Incoming>,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+) -> Response<Observed> {
+    let (mut parts, body) = request.into_parts();
+    let (id, entry) = observed::begin(gateway, connection, &mut parts);
     let server = &gateway.config.server;
     let facts = RequestFacts::read(
         &parts,
@@ -41,7 +41,7 @@ pub fn redirect(
         }
     };
     let awaits_leave = parts.headers.contains_key(http::header::EXPECT);
-    without(body, awaits_leave, reply)
+    observed::follow(without(body, awaits_leave, reply), &id, entry)
 }
 
 /// Method and body stay as they are (RFC 9110 §15.4.9).

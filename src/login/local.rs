@@ -5,16 +5,17 @@ use std::sync::Arc;
 use crate::identity::password::LONGEST_ATTEMPT;
 use crate::identity::{PasswordHash, Secret, User, UserName};
 use crate::login::{Busy, Hasher};
+use crate::observe::audit::SignInRefusal;
 use crate::random;
 use crate::store::{Directory, StoreError};
 
-/// What came of a sign-in. Unknown name, wrong password and disabled user are one answer.
+/// What came of a sign-in. The caller gets one answer for every refusal.
 #[derive(Debug)]
 pub enum SignIn {
     /// It is them.
     Accepted(User),
-    /// It is not.
-    Refused,
+    /// It is not; whose name was given, where it is somebody's.
+    Refused(SignInRefusal, Option<User>),
     /// Too many at once.
     Busy(Busy),
 }
@@ -50,7 +51,8 @@ impl LocalLogin {
         let possible = (1..=LONGEST_ATTEMPT).contains(&password.expose().len());
         let (user, hash) = match account {
             Some(account) if possible => (Some(account.user), account.password),
-            Some(_) | None => (None, self.nobody.clone()),
+            Some(account) => (Some(account.user), self.nobody.clone()),
+            None => (None, self.nobody.clone()),
         };
         let password = if possible {
             password
@@ -58,8 +60,12 @@ impl LocalLogin {
             Secret::new(String::new())
         };
         Ok(match (self.hasher.fits(hash, password).await, user) {
-            (Ok(true), Some(user)) if !user.disabled => SignIn::Accepted(user),
-            (Ok(_), _) => SignIn::Refused,
+            (Ok(fits), Some(user)) => match fits && possible {
+                true if !user.disabled => SignIn::Accepted(user),
+                true => SignIn::Refused(SignInRefusal::Disabled, Some(user)),
+                false => SignIn::Refused(SignInRefusal::WrongPassword, Some(user)),
+            },
+            (Ok(_), None) => SignIn::Refused(SignInRefusal::UnknownUser, None),
             (Err(busy), _) => SignIn::Busy(busy),
         })
     }

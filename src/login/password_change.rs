@@ -95,7 +95,7 @@ impl PasswordChanger {
         };
         match self.login.sign_in(user.name.as_str(), current).await? {
             SignIn::Accepted(_) => {}
-            SignIn::Refused => return Ok(PasswordChange::WrongPassword),
+            SignIn::Refused(..) => return Ok(PasswordChange::WrongPassword),
             SignIn::Busy(busy) => return Ok(PasswordChange::Busy(busy)),
         }
         let hash = match self.login.hash(new).await {

@@ -66,6 +66,17 @@ pub enum Event<'a> {
         #[serde(serialize_with = "shown")]
         session_id: SessionId,
     },
+    /// All sessions of somebody were ended by their owner.
+    SignedOutEverywhere(Person<'a>),
+    /// Somebody changed their own password, which ended their other sessions.
+    PasswordChanged {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The session that goes on.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+    },
     /// A refresh token was exchanged.
     Refreshed {
         /// Why it was good.

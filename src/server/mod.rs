@@ -8,6 +8,7 @@ mod admin;
 mod certificates;
 mod connection;
 mod descriptors;
+mod hangup;
 mod housekeeping;
 mod inherited;
 mod listener;
@@ -31,6 +32,7 @@ use tokio::task;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
+use crate::observe::{Event, Sink, Source};
 use crate::server::certificates::Certificates;
 use crate::server::inherited::Inherited;
 use crate::server::listener::Listener;
@@ -114,6 +116,7 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         running.renew(certificates)?;
     }
     running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
+    running.tell_start();
     supervisor::ready();
     Ok(running)
 }
@@ -152,7 +155,7 @@ impl Running {
         self.phases.enter(Phase::Stopping);
         let drain = self.gateway.config.server.drain;
         let (workers, acceptors, phases) = (self.workers, self.acceptors, self.phases);
-        self.control.block_on(async move {
+        let all_answered = self.control.block_on(async move {
             for acceptor in acceptors {
                 // An acceptor that panicked has nothing left to hand on.
                 let _ = acceptor.await;
@@ -169,7 +172,20 @@ impl Running {
             phases.enter(Phase::Over);
             let _ = ended.await;
             false
-        })
+        });
+        let audit = &self.gateway.audit;
+        audit.tell(&Source::default(), Event::Stopped { all_answered });
+        self.gateway.logs().for_each(Sink::flush);
+        all_answered
+    }
+
+    fn tell_start(&self) {
+        let (audit, nobody) = (&self.gateway.audit, Source::default());
+        for message in &self.gateway.config.warnings {
+            audit.tell(&nobody, Event::ConfigurationWarning { message });
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        audit.tell(&nobody, Event::Started { version });
     }
 
     /// Looks after the certificate from now on.
@@ -208,6 +224,9 @@ impl Running {
         }
         self.control
             .spawn(housekeeping::run(Arc::clone(&self.gateway)));
+        let hangups = hangup::listen()?;
+        self.control
+            .spawn(hangup::follow(hangups, Arc::clone(&self.gateway)));
         Ok(())
     }
 }

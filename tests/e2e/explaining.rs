@@ -151,6 +151,9 @@ fn received(upstream: &Upstream, route: &Value, sessions: &[String]) -> Vec<Valu
         if name == "x-vestibule-assertion" {
             *value = format!("(signed JWT for route {route})");
         }
+        if name == "x-request-id" {
+            *value = "(made for each request)".to_owned();
+        }
         if name == "authorization" && value.starts_with("Basic Ym9iOmh") {
             *value = "(a secret of the route's template)".to_owned();
         }

@@ -21,6 +21,8 @@ mod expiry;
 mod explaining;
 mod failures;
 mod identity_headers;
+mod log_secrets;
+mod logs;
 mod manual;
 mod paths;
 mod proxying;

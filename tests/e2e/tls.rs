@@ -69,7 +69,7 @@ impl Files {
 fn listening(gateway: &Gateway, before: &str) -> SocketAddr {
     let log = gateway.log();
     let (_, rest) = log.split_once(before).expect("it says where it listens");
-    let end = rest.find([',', '\n', ' ']).unwrap();
+    let end = rest.find([',', '\n', ' ', '"']).unwrap();
     rest[..end].parse().unwrap()
 }
 

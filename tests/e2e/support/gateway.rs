@@ -215,9 +215,28 @@ impl Gateway {
         number.expect("a number").parse().expect("a number")
     }
 
+    /// The lines of a log in its folder, each of them JSON, once there are `count` or more.
+    pub fn lines(&self, name: &str, count: usize) -> Vec<serde_json::Value> {
+        let mut lines = Vec::new();
+        wait_until("the lines of a log", TO_START, || {
+            let text = fs::read_to_string(self.file(name)).unwrap_or_default();
+            let parse = |line: &str| serde_json::from_str(line).expect("a line is JSON");
+            // The last line may be under way.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            lines = whole.lines().map(parse).collect();
+            lines.len() >= count
+        });
+        lines
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
     }
 
     /// Sends this signal.
@@ -293,7 +312,8 @@ fn addresses(lines: &Receiver<String>, log: &Mutex<String>) -> (SocketAddr, Sock
         let Some((before, address)) = line.split_once("listening on http://") else {
             continue;
         };
-        let address = address.split_whitespace().next().map(str::parse);
+        // Text ends at a space, JSON at a quote.
+        let address = address.split([' ', '"']).next().map(str::parse);
         let address = address.expect("an address").expect("an address");
         if before.ends_with("admin ") {
             admin = Some(address);
