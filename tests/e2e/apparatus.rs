@@ -94,7 +94,7 @@ fn the_calendar_server_takes_the_word_of_whoever_asks() {
     );
     let stranger = ask(app.address(), &request);
     assert!(!stranger.text().contains("/ada/"), "{}", stranger.text());
-    let made = Request::new("MKCALENDAR", "/ada/work/").header("X-Remote-User", "ada");
+    let made = Request::new("MKCALENDAR", "/ada/tasks/").header("X-Remote-User", "ada");
     assert_eq!(ask(app.address(), &made).status, 201);
 }
 

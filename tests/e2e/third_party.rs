@@ -82,14 +82,14 @@ fn a_calendar_server_sees_the_user_in_the_header_of_its_choice() {
         answer.text()
     );
 
-    let made = Request::new("MKCALENDAR", "/ada/work/")
+    let made = Request::new("MKCALENDAR", "/ada/tasks/")
         .bearer(&ada)
         .send(&gateway);
     assert_eq!(made.status, 201, "{}", made.text());
-    assert_eq!(ask("/ada/work/", &ada).status, 207);
+    assert_eq!(ask("/ada/tasks/", &ada).status, 207);
     let bob = sign_in(&gateway, "bob").access;
     assert_eq!(
-        ask("/ada/work/", &bob).status,
+        ask("/ada/tasks/", &bob).status,
         403,
         "the app's own rules hold"
     );
