@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -160,8 +161,16 @@ fn folder() -> TempDir {
     TempDir::new().expect("a temporary folder can be made")
 }
 
+/// An address that nobody listens on, nor will soon: no other test gets its port, and the system gives
+/// ports below 32768 to nobody who does not ask for them.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listener = listener.expect("a port is free");
-    listener.local_addr().expect("it is bound")
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(61);
+    let mut ports = (0..12_000).map(|_| {
+        let next = begin.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(20_000 + next % 12_000).expect("below 32000")
+    });
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = ports.find(is_free).expect("a port is free");
+    (Ipv4Addr::LOCALHOST, port).into()
 }
