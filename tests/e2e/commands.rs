@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{
-    Gateway, PASSWORD, Request, Setup, Tokens, Upstream, curl, refresh, sign_in, vestibule,
+    Gateway, PASSWORD, Request, Setup, Tokens, Upstream, curl, refresh, sign_in, signal, vestibule,
     wait_until,
 };
 
@@ -306,8 +306,7 @@ fn the_demo_tells_an_address_a_password_and_three_lines_that_work() {
     let ran = Command::new("bash")
         .args(["-c", &script.join("\n")])
         .output();
-    let id = demo.id().to_string();
-    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    signal(demo.id(), "TERM");
     let mut status = None;
     wait_until("the demo to end", Duration::from_secs(30), || {
         status = demo.try_wait().unwrap();

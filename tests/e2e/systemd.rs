@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{Connection, Request, Setup, Upstream, curl, wait_until};
+use crate::support::{Connection, Request, Setup, Upstream, curl, signal, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -108,9 +108,7 @@ fn a_socket_that_was_opened_for_us_serves_and_the_manager_hears_how_we_are() {
         200
     );
     service.wait_for("WATCHDOG=1");
-    let id = service.child.id().to_string();
-    let killed = Command::new("kill").args(["-TERM", &id]).status();
-    assert!(killed.unwrap().success());
+    signal(service.child.id(), "TERM");
     service.wait_for("STOPPING=1");
     assert_eq!(service.exit_code(), Some(0), "{}", service.log());
 }
@@ -127,9 +125,7 @@ fn a_unix_socket_that_was_opened_for_us_is_not_ours_to_remove() {
     let path_text = path.to_str().unwrap();
     let answer = curl(&["-i", "--unix-socket", path_text, "http://localhost/"]);
     assert!(answer.expect_success().out.starts_with("HTTP/1.1 200"));
-    let id = service.child.id().to_string();
-    let killed = Command::new("kill").args(["-TERM", &id]).status();
-    assert!(killed.unwrap().success());
+    signal(service.child.id(), "TERM");
     assert_eq!(service.exit_code(), Some(0), "{}", service.log());
     assert!(path.exists());
 }

@@ -60,3 +60,10 @@ fn run(mut command: Command, input: &str) -> Finished {
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
+
+/// Sends a signal to a process, through the shell: the program `kill` is not on every machine.
+pub fn signal(process: u32, name: &str) {
+    let line = format!("kill -s {name} {process}");
+    let status = Command::new("sh").args(["-c", &line]).status();
+    assert!(status.expect("there is a shell").success(), "{line}");
+}

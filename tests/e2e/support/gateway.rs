@@ -241,9 +241,7 @@ impl Gateway {
 
     /// Sends this signal.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(status.expect("kill is there").success());
+        command::signal(self.child.id(), name);
     }
 
     /// Waits for the process to end.
