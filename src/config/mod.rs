@@ -13,6 +13,7 @@ mod section;
 mod server;
 mod sessions;
 mod storage;
+mod takeover;
 mod templates;
 mod tls;
 mod tokens;
@@ -38,6 +39,7 @@ pub use problem::{Complaint, Place, Problem, Problems};
 pub use routes::RouteSettings;
 pub use server::ServerSettings;
 pub use storage::StorageSettings;
+pub use takeover::Changes;
 pub use tls::TlsSettings;
 pub use upstream::{AppAddress, UpstreamSettings};
 
