@@ -148,6 +148,18 @@ pub enum Event<'a> {
         /// Whether every request under way was answered.
         all_answered: bool,
     },
+    /// A new configuration is in use.
+    ConfigurationReloaded {
+        /// Which options and sections have other values than before.
+        applied: &'a [&'static str],
+        /// Which will have after a restart.
+        awaiting_restart: &'a [&'static str],
+    },
+    /// A new configuration could not be used: the old one goes on.
+    ConfigurationRefused {
+        /// Why.
+        reason: &'a str,
+    },
     /// The configuration holds something that should be thought about.
     ConfigurationWarning {
         /// What.

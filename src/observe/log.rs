@@ -4,20 +4,30 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, reload};
 
 use crate::config::{LogFormat, LogLevel, LogTarget, ObserveSettings};
 use crate::observe::{OpenError, Sink};
 
 /// The running log. Dropped at the end, it writes what is left.
-pub struct ApplicationLog(Arc<Sink>);
+pub struct ApplicationLog {
+    sink: Arc<Sink>,
+    level: Level,
+}
+
+/// Sets the least level that the log holds, while it runs.
+#[derive(Clone)]
+pub struct Level(reload::Handle<LevelFilter, Registry>);
 
 /// Starts the application log.
 pub fn start_log(settings: &ObserveSettings) -> Result<ApplicationLog, OpenError> {
     let sink = Arc::new(Sink::open("application", "observe", &LogTarget::Stderr)?);
     let is_terminal = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level(settings.log_level))
+    let (level, handle) = reload::Layer::new(filter(settings.log_level));
+    let layer = fmt::layer()
         .with_writer(Lines(Arc::clone(&sink)))
         .with_ansi(is_terminal)
         .with_target(false);
@@ -26,22 +36,41 @@ pub fn start_log(settings: &ObserveSettings) -> Result<ApplicationLog, OpenError
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let log = tracing_subscriber::registry().with(level);
     // Only tests start it twice; the first log stays then.
     let _ = if is_text {
-        log.try_init()
+        log.with(layer).try_init()
     } else {
-        log.json().flatten_event(true).try_init()
+        log.with(layer.json().flatten_event(true)).try_init()
     };
-    Ok(ApplicationLog(sink))
+    Ok(ApplicationLog {
+        sink,
+        level: Level(handle),
+    })
+}
+
+impl ApplicationLog {
+    /// The way to change its level.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
+
+impl Level {
+    /// From now on, this is the least level that is written.
+    pub fn set(&self, level: LogLevel) {
+        // It fails only where the log is gone.
+        let _ = self.0.reload(filter(level));
+    }
 }
 
 impl Drop for ApplicationLog {
     fn drop(&mut self) {
-        self.0.flush();
+        self.sink.flush();
     }
 }
 
-const fn level(level: LogLevel) -> LevelFilter {
+const fn filter(level: LogLevel) -> LevelFilter {
     match level {
         LogLevel::Trace => LevelFilter::TRACE,
         LogLevel::Debug => LevelFilter::DEBUG,

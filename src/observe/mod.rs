@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 
 pub use access::{AccessLog, Entry};
 pub use audit::{Audit, Event, Person, Source};
-pub use log::{ApplicationLog, start_log};
+pub use log::{ApplicationLog, Level, start_log};
 pub use sink::{OpenError, Sink};
 
 /// A moment as the logs write it: RFC 3339, UTC, to the millisecond.

@@ -59,6 +59,8 @@ struct State {
     hurry: bool,
     reopen: bool,
     closed: bool,
+    /// Nobody waits for the last lines.
+    retired: bool,
     /// What was taken is not yet written.
     writing: bool,
 }
@@ -138,6 +140,12 @@ impl Sink {
         self.shared.work.notify_one();
     }
 
+    /// Another takes its place: its last lines are written in peace once it is dropped, on whatever
+    /// thread that happens.
+    pub fn retire(&self) {
+        self.shared.lock().retired = true;
+    }
+
     /// Waits until all lines are written, or for two seconds where nobody takes them.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
@@ -153,7 +161,10 @@ impl Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        self.flush();
+        let is_retired = self.shared.lock().retired;
+        if !is_retired {
+            self.flush();
+        }
         self.shared.lock().closed = true;
         self.shared.work.notify_one();
     }
@@ -337,6 +348,24 @@ mod tests {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("a.log.1"), "one\ntwo\n");
         assert_eq!(read("a.log"), "three\n");
+    }
+
+    #[test]
+    fn whoever_drops_a_retired_log_does_not_wait_and_no_line_is_lost() {
+        let (arrived, batches) = sync_channel(9);
+        let (leave, go_on) = sync_channel(9);
+        let out = Out::Test(Box::new(Slow { arrived, go_on }));
+        let sink = Sink::start("test", out).unwrap();
+        sink.push(b"first\n");
+        assert_eq!(batches.recv().unwrap(), b"first\n");
+        sink.push(b"last\n");
+        sink.retire();
+        // The writer is stuck until after this.
+        drop(sink);
+        leave.send(()).unwrap();
+        assert_eq!(batches.recv().unwrap(), b"last\n");
+        leave.send(()).unwrap();
+        assert!(batches.recv().is_err(), "the writer has ended");
     }
 
     #[test]
