@@ -43,7 +43,7 @@ pub struct Gateway {
     /// Our cookies.
     pub cookies: Cookies,
     /// Who is asking.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     /// Exchanges refresh tokens.
     pub refresher: Refresher,
     /// Checks passwords.
@@ -63,7 +63,7 @@ pub struct Gateway {
     /// Runs what must outlive the client.
     pub background: Background,
     /// Whether new requests are welcome.
-    pub readiness: Readiness,
+    pub readiness: Arc<Readiness>,
 }
 
 /// Why a gateway could not be built.
@@ -93,27 +93,63 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Result<Self, BuildError> {
-        let access_log = open_access_log(&config)?;
-        let audit = Audit::open(config.observe.audit_log.as_ref(), Arc::clone(&clock))?;
+        let logs = Logs {
+            access: open_access_log(&config)?,
+            audit: Audit::open(config.observe.audit_log.as_ref(), Arc::clone(&clock))?,
+        };
+        let opened = Kept::open(&config, clock, background).await;
+        let kept = opened.map_err(|source| unusable(&config, source))?;
+        Self::assemble(config, kept, logs)
+    }
+
+    /// The same installation under another configuration: store, keys, revocations and readiness
+    /// are shared with this one, and so is whatever the change does not touch.
+    ///
+    /// # Errors
+    /// When a log cannot be opened or the routes contradict each other. This one goes on then.
+    pub fn rebuild(&self, config: Config) -> Result<Self, BuildError> {
+        let (old, new) = (&self.config.observe, &config.observe);
+        let logs = Logs {
+            access: if old.access_log == new.access_log {
+                self.access_log.clone()
+            } else {
+                open_access_log(&config)?
+            },
+            audit: if old.audit_log == new.audit_log {
+                self.audit.clone()
+            } else {
+                Audit::open(new.audit_log.as_ref(), Arc::clone(&self.clock))?
+            },
+        };
+        let has_same_tokens = self.config.tokens == config.tokens;
+        let mut rebuilt = Self::assemble(config, self.kept(), logs)?;
+        if has_same_tokens {
+            rebuilt.authenticator = Arc::clone(&self.authenticator);
+        }
+        Ok(rebuilt)
+    }
+
+    fn assemble(config: Config, kept: Kept, logs: Logs) -> Result<Self, BuildError> {
         let Kept {
+            clock,
+            background,
             directory,
             sessions,
             ring,
             revocations,
-        } = open_store(&config, &clock)
-            .await
-            .map_err(|source| unusable(&config, source))?;
+            login,
+            readiness,
+        } = kept;
         let tokens = config.tokens.clone();
         let cookies = Cookies::new(&config.server.public_urls);
-        let login = LocalLogin::new(Arc::clone(&directory), hasher(&background));
         Ok(Self {
             routes: routes(&config)?,
-            authenticator: Authenticator::new(
+            authenticator: Arc::new(Authenticator::new(
                 tokens.clone(),
                 Arc::clone(&ring),
                 Arc::clone(&revocations),
                 TOKEN_CACHE,
-            ),
+            )),
             refresher: Refresher::new(
                 Arc::clone(&sessions),
                 Arc::clone(&ring),
@@ -129,7 +165,6 @@ impl Gateway {
                 tokens.clone(),
                 config.sessions,
             ),
-            login,
             opener: Opener::new(
                 Arc::clone(&sessions),
                 Arc::clone(&clock),
@@ -139,9 +174,8 @@ impl Gateway {
             ),
             pages: Pages::new(&config.server.prefix),
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
-            readiness: Readiness::default(),
-            access_log,
-            audit,
+            access_log: logs.access,
+            audit: logs.audit,
             config,
             clock,
             ring,
@@ -149,8 +183,23 @@ impl Gateway {
             directory,
             sessions,
             cookies,
+            login,
             background,
+            readiness,
         })
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            clock: Arc::clone(&self.clock),
+            background: self.background.clone(),
+            directory: Arc::clone(&self.directory),
+            sessions: Arc::clone(&self.sessions),
+            ring: Arc::clone(&self.ring),
+            revocations: Arc::clone(&self.revocations),
+            login: self.login.clone(),
+            readiness: Arc::clone(&self.readiness),
+        }
     }
 
     /// The logs beside the application's.
@@ -183,23 +232,45 @@ fn open_access_log(config: &Config) -> Result<Option<Arc<AccessLog>>, observe::O
     Ok(log.transpose()?.map(Arc::new))
 }
 
-/// What the store kept.
+/// The logs beside the application's, open.
+struct Logs {
+    access: Option<Arc<AccessLog>>,
+    audit: Audit,
+}
+
+/// What lives on when the configuration changes.
 struct Kept {
+    clock: Arc<dyn Clock>,
+    background: Background,
     directory: Arc<dyn Directory>,
     sessions: Arc<dyn Sessions>,
     ring: Arc<KeyRing>,
     revocations: Arc<Revocations>,
+    login: LocalLogin,
+    readiness: Arc<Readiness>,
 }
 
-async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Kept, StoreError> {
-    let opened = store::open(&config.storage, Arc::clone(clock)).await?;
-    let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
-    Ok(Kept {
-        ring: Arc::new(ring),
-        revocations: load_revocations(config, &*opened.sessions, &**clock).await?,
-        directory: opened.directory,
-        sessions: opened.sessions,
-    })
+impl Kept {
+    async fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Result<Self, StoreError> {
+        let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
+        let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
+        let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
+        let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
+        Ok(Self {
+            clock,
+            background,
+            directory: opened.directory,
+            sessions: opened.sessions,
+            ring: Arc::new(ring),
+            revocations,
+            login,
+            readiness: Arc::default(),
+        })
+    }
 }
 
 fn unusable(config: &Config, source: StoreError) -> BuildError {

@@ -28,7 +28,8 @@ pub(super) fn run() -> anyhow::Result<()> {
         .context("cannot make a temporary folder")?;
     let app = demo_app::start().context("cannot start the built-in app")?;
     let port = free_port()?;
-    let server = server::start(configure(folder.path(), port, app)?, Arc::new(SystemClock))?;
+    let config = configure(folder.path(), port, app)?;
+    let server = server::start(config, Arc::new(SystemClock), None)?;
     let password = random::password();
     add_user(&server, &password)?;
     if port != USUAL_PORT {

@@ -90,10 +90,11 @@ pub fn run() -> ExitCode {
 
 fn execute(arguments: Arguments) -> anyhow::Result<()> {
     let file = arguments.config;
-    let load = || -> Result<Config, ConfigError> { config::load(&file, std::env::vars_os()) };
+    let named = file.clone();
+    let load = move || -> Result<Config, ConfigError> { config::load(&named, std::env::vars_os()) };
     match arguments.command {
         Command::Demo => demo::run(),
-        Command::Serve => serve::run(load()?),
+        Command::Serve => serve::run(Box::new(load)),
         Command::Check => check::run(&load()?, &file),
         Command::User(command) => user::run(command, &load()?),
         Command::Session(command) => session::run(command, &load()?),

@@ -7,18 +7,21 @@ use anyhow::Context as _;
 
 use crate::cli::output;
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::observe;
-use crate::server::{self, Address, Running};
+use crate::server::{self, Address, Load, Reloading, Running};
 
-/// Runs until SIGTERM or SIGINT, then answers what is under way.
-pub(super) fn run(config: Config) -> anyhow::Result<()> {
+/// Runs until SIGTERM or SIGINT, then answers what is under way. `load` reads the configuration, now
+/// and at each SIGHUP.
+pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let _log = observe::start_log(&config.observe)?;
+    let config = load()?;
+    let log = observe::start_log(&config.observe)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let server = server::start(config, Arc::new(SystemClock))?;
+    let level = log.level();
+    let reloading = Some(Reloading { load, level });
+    let server = server::start(config, Arc::new(SystemClock), reloading)?;
     announce(&server);
     warn_without_users(&server);
     let after_ms = begun.elapsed().as_millis();

@@ -1,7 +1,7 @@
 //! What one data thread keeps between requests: idle connections to the apps, and open tunnels.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ impl Upstreams {
             pools: RefCell::default(),
             tunnels: Tunnels::new(),
         })
+    }
+
+    /// Lets go of the idle connections to all other apps. Requests under way end as they would.
+    pub fn keep(&self, apps: &HashSet<&UpstreamSettings>) {
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|to, _| apps.contains(to));
     }
 
     /// How many tunnels are open.

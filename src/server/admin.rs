@@ -13,18 +13,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin;
-use crate::gateway::Gateway;
+use crate::server::current::Current;
 
 const CONNECTIONS: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until the runtime ends: probes are answered while the process stops.
-pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve_one(stream, Arc::clone(&gateway), permit));
+                tokio::spawn(serve_one(stream, Arc::clone(&current), permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "an admin connection could not be accepted");
@@ -34,9 +34,9 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
     }
 }
 
-async fn serve_one(stream: TcpStream, gateway: Arc<Gateway>, _permit: OwnedSemaphorePermit) {
+async fn serve_one(stream: TcpStream, current: Arc<Current>, _permit: OwnedSemaphorePermit) {
     let service = service_fn(|request: Request<Incoming>| {
-        let gateway = Arc::clone(&gateway);
+        let gateway = current.gateway();
         async move {
             let path = request.uri().path();
             Ok::<_, Infallible>(admin::answer(&gateway, request.method(), path).await)

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -50,10 +50,15 @@ pub enum CertificateError {
 
 /// The certificate in use.
 pub(super) struct Certificates {
-    settings: TlsSettings,
     current: ArcSwap<ServerConfig>,
-    /// What the files looked like when they were last read.
-    seen: Mutex<Stamps>,
+    /// Where it came from, and what the files looked like when they were last read.
+    seen: Mutex<(TlsSettings, Stamps)>,
+}
+
+/// A certificate that was read and is not yet in use.
+pub(super) struct Certificate {
+    config: ServerConfig,
+    seen: (TlsSettings, Stamps),
 }
 
 /// What tells one version of the two files from the next, without reading them.
@@ -66,12 +71,10 @@ struct Stamp(u64, u64, u64, [i64; 4]);
 impl Certificates {
     /// Reads both files.
     pub(super) fn load(settings: TlsSettings) -> Result<Self, CertificateError> {
-        let seen = Mutex::new(stamps(&settings));
-        let current = ArcSwap::from_pointee(read(&settings)?);
+        let Certificate { config, seen } = Self::read(settings)?;
         Ok(Self {
-            settings,
-            current,
-            seen,
+            current: ArcSwap::from_pointee(config),
+            seen: Mutex::new(seen),
         })
     }
 
@@ -80,19 +83,42 @@ impl Certificates {
         self.current.load_full()
     }
 
-    /// Reads the files again if they changed since they were last read, or in any case where
-    /// `is_asked_for`. `true`: they were read. On an error, the old certificate stays.
-    pub(super) fn renew(&self, is_asked_for: bool) -> Result<bool, CertificateError> {
-        let now = stamps(&self.settings);
-        let before = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *seen, now)
+    /// Reads the files that these settings name, for [`Self::show`].
+    pub(super) fn read(settings: TlsSettings) -> Result<Certificate, CertificateError> {
+        let stamps = stamps(&settings);
+        Ok(Certificate {
+            config: read(&settings)?,
+            seen: (settings, stamps),
+        })
+    }
+
+    /// From now on, new connections are served with this one.
+    pub(super) fn show(&self, certificate: Certificate) {
+        let Certificate { config, seen } = certificate;
+        *self.seen() = seen;
+        self.current.store(Arc::new(config));
+    }
+
+    /// Reads the files again if they changed since they were last read. `true`: they were read. On an
+    /// error, the old certificate stays.
+    pub(super) fn renew(&self) -> Result<bool, CertificateError> {
+        let settings = {
+            let mut seen = self.seen();
+            let (settings, before) = &mut *seen;
+            let now = stamps(settings);
+            if *before == now {
+                return Ok(false);
+            }
+            // A file that is wrong is told of once, not each time it is looked at.
+            *before = now;
+            settings.clone()
         };
-        if before == now && !is_asked_for {
-            return Ok(false);
-        }
-        self.current.store(Arc::new(read(&self.settings)?));
+        self.show(Self::read(settings)?);
         Ok(true)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, (TlsSettings, Stamps)> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

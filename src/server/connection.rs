@@ -54,13 +54,14 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         }
         let worker = Rc::clone(&worker);
         async move {
+            let gateway = worker.gateway();
             if redirects {
-                let answer = gate::redirect(&worker.gateway, connection, request);
+                let answer = gate::redirect(&gateway, connection, request);
                 return Ok::<_, Infallible>(answer);
             }
-            let answer = gate::handle(&worker.gateway, &worker.upstreams, connection, request);
+            let answer = gate::handle(&gateway, &worker.upstreams, connection, request);
             let mut answer = answer.await;
-            if let (Scheme::Https, Some(hsts)) = (scheme, &worker.gateway.config.server.hsts) {
+            if let (Scheme::Https, Some(hsts)) = (scheme, &gateway.config.server.hsts) {
                 let headers = answer.headers_mut();
                 headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
             }
@@ -104,7 +105,7 @@ async fn shake_hands(
     certificates: &Certificates,
     worker: &Worker,
 ) -> Option<Stream> {
-    let limit = worker.gateway.config.server.limits.head_timeout;
+    let limit = worker.gateway().config.server.limits.head_timeout;
     let accepting = TlsAcceptor::from(certificates.current()).accept(stream);
     let shaken = tokio::select! {
         shaken = timeout(limit, accepting) => shaken.ok()?,
@@ -134,7 +135,8 @@ async fn last_call(has_asked: &Cell<bool>) {
 }
 
 fn builder(worker: &Worker) -> http1::Builder {
-    let limits = &worker.gateway.config.server.limits;
+    let gateway = worker.gateway();
+    let limits = &gateway.config.server.limits;
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

@@ -6,15 +6,17 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gateway::Gateway;
+use crate::server::current::Current;
 
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Cleans up every ten minutes, for as long as the runtime lives.
-pub(super) async fn run(gateway: Arc<Gateway>) {
+pub(super) async fn run(current: Arc<Current>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let gateway = current.gateway();
         gateway.revocations.forget_before(gateway.clock.now());
         sweep(&gateway).await;
     }

@@ -7,12 +7,13 @@
 mod admin;
 mod certificates;
 mod connection;
+mod current;
 mod descriptors;
-mod hangup;
 mod housekeeping;
 mod inherited;
 mod listener;
 mod phase;
+mod reload;
 mod renewal;
 mod socket_file;
 mod sockets;
@@ -34,12 +35,15 @@ use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
 use crate::observe::{Event, Sink, Source};
 use crate::server::certificates::Certificates;
+use crate::server::current::Current;
 use crate::server::inherited::Inherited;
 use crate::server::listener::Listener;
 use crate::server::phase::{Phase, Phases};
+use crate::server::reload::Reloader;
 use crate::server::sockets::Socket;
 
 pub use certificates::{CertificateError, check as check_certificate};
+pub use reload::{Load, Reloading};
 pub use sockets::Address;
 
 /// Why the server could not start.
@@ -75,15 +79,21 @@ pub enum StartError {
 pub struct Running {
     addresses: Vec<Address>,
     admin: Option<SocketAddr>,
-    gateway: Arc<Gateway>,
+    current: Arc<Current>,
     phases: Phases,
     acceptors: Vec<task::JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
     control: Runtime,
 }
 
-/// Starts the server, on the sockets that systemd opened for it where there are any: when this returns, every listener accepts.
-pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+/// Starts the server, on the sockets that systemd opened for it where there are any: when this
+/// returns, every listener accepts. `reloading`: how SIGHUP changes the configuration; without it,
+/// the configuration stays.
+pub fn start(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    reloading: Option<Reloading>,
+) -> Result<Running, StartError> {
     let mut inherited = Inherited::take()?;
     let control = Builder::new_multi_thread()
         .worker_threads(2)
@@ -99,22 +109,20 @@ pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartErro
         return Err(StartError::Unclaimed(address));
     }
     let background = Background::new(control.handle().clone());
-    let gateway = Arc::new(control.block_on(Gateway::build(config, clock, background))?);
+    let current = Current::new(control.block_on(Gateway::build(config, clock, background))?);
 
     let phases = Phases::new();
-    let (workers, lanes) = worker::start_all(&gateway, &phases)?;
+    let (workers, lanes) = worker::start_all(&current, &phases)?;
     let mut running = Running {
         addresses,
         admin: admin.as_ref().map(|(_, address)| *address),
-        gateway,
+        current,
         phases,
         acceptors: Vec::new(),
         workers,
         control,
     };
-    if let Some(certificates) = certificates {
-        running.renew(certificates)?;
-    }
+    running.look_after(certificates, reloading)?;
     running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
     running.tell_start();
     supervisor::ready();
@@ -132,9 +140,9 @@ impl Running {
         self.admin
     }
 
-    /// What the server runs.
-    pub const fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+    /// What the server runs now.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.current.gateway()
     }
 
     /// Runs `work` on the control runtime and waits for it.
@@ -151,9 +159,9 @@ impl Running {
     /// for as long as `server.drain` allows. Says whether all of them were.
     pub fn stop(self) -> bool {
         supervisor::stopping();
-        self.gateway.readiness.stop();
+        let drain = self.gateway().config.server.drain;
+        self.gateway().readiness.stop();
         self.phases.enter(Phase::Stopping);
-        let drain = self.gateway.config.server.drain;
         let (workers, acceptors, phases) = (self.workers, self.acceptors, self.phases);
         let all_answered = self.control.block_on(async move {
             for acceptor in acceptors {
@@ -173,26 +181,42 @@ impl Running {
             let _ = ended.await;
             false
         });
-        let audit = &self.gateway.audit;
-        audit.tell(&Source::default(), Event::Stopped { all_answered });
-        self.gateway.logs().for_each(Sink::flush);
+        let gateway = self.current.gateway();
+        let stopped = Event::Stopped { all_answered };
+        gateway.audit.tell(&Source::default(), stopped);
+        gateway.logs().for_each(Sink::flush);
         all_answered
     }
 
     fn tell_start(&self) {
-        let (audit, nobody) = (&self.gateway.audit, Source::default());
-        for message in &self.gateway.config.warnings {
+        let gateway = self.gateway();
+        let (audit, nobody) = (&gateway.audit, Source::default());
+        for message in &gateway.config.warnings {
             audit.tell(&nobody, Event::ConfigurationWarning { message });
         }
         let version = env!("CARGO_PKG_VERSION");
         audit.tell(&nobody, Event::Started { version });
     }
 
-    /// Looks after the certificate from now on.
-    fn renew(&self, certificates: Arc<Certificates>) -> std::io::Result<()> {
+    /// Looks after certificate and configuration from now on.
+    fn look_after(
+        &self,
+        certificates: Option<Arc<Certificates>>,
+        reloading: Option<Reloading>,
+    ) -> std::io::Result<()> {
         let _inside = self.control.enter();
-        let hangup = phase::hangups()?;
-        self.control.spawn(renewal::run(certificates, hangup));
+        let hangups = reload::listen()?;
+        if let Some(certificates) = &certificates {
+            let renewing = renewal::run(Arc::clone(certificates));
+            self.control.spawn(renewing);
+        }
+        let reloader = Reloader {
+            current: Arc::clone(&self.current),
+            certificates,
+            reloading,
+        };
+        let following = reload::follow(hangups, Arc::new(reloader));
+        self.control.spawn(following);
         Ok(())
     }
 
@@ -202,7 +226,7 @@ impl Running {
         admin: Option<std::net::TcpListener>,
         lanes: listener::Lanes,
     ) -> Result<(), StartError> {
-        let connections = self.gateway.config.server.limits.connections;
+        let connections = self.gateway().config.server.limits.connections;
         let permits = Arc::new(Semaphore::new(descriptors::make_room(connections)));
         let _inside = self.control.enter();
         for socket in sockets {
@@ -217,16 +241,13 @@ impl Running {
         if let Some(socket) = admin {
             let socket = tokio::net::TcpListener::from_std(socket)?;
             self.control
-                .spawn(admin::serve(socket, Arc::clone(&self.gateway)));
+                .spawn(admin::serve(socket, Arc::clone(&self.current)));
         }
         if let Some(limit) = supervisor::watchdog() {
             self.control.spawn(supervisor::stay_alive(limit));
         }
         self.control
-            .spawn(housekeeping::run(Arc::clone(&self.gateway)));
-        let hangups = hangup::listen()?;
-        self.control
-            .spawn(hangup::follow(hangups, Arc::clone(&self.gateway)));
+            .spawn(housekeeping::run(Arc::clone(&self.current)));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Where the process is in its life.
@@ -47,11 +47,6 @@ impl Follow {
     pub(super) fn is_past(&self, phase: Phase) -> bool {
         *self.0.borrow() >= phase
     }
-}
-
-/// Every SIGHUP from now on.
-pub(super) fn hangups() -> io::Result<Signal> {
-    signal(SignalKind::hangup())
 }
 
 /// Waits for SIGTERM or SIGINT and says which came.

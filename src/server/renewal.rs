@@ -1,11 +1,10 @@
-//! Looks after the certificate: new files are read when they change, and when SIGHUP asks for it.
+//! Looks after the certificate: its files are read when they change.
 
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -15,16 +14,13 @@ use crate::server::certificates::{CertificateError, Certificates};
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Renews for as long as the runtime lives. Connections that are open keep what they began with.
-pub(super) async fn run(certificates: Arc<Certificates>, mut hangup: Signal) {
+pub(super) async fn run(certificates: Arc<Certificates>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let is_asked_for = tokio::select! {
-            _ = ticks.tick() => false,
-            _ = hangup.recv() => true,
-        };
+        ticks.tick().await;
         let certificates = Arc::clone(&certificates);
-        let reading = spawn_blocking(move || certificates.renew(is_asked_for));
+        let reading = spawn_blocking(move || certificates.renew());
         report(reading.await.map_err(io::Error::other));
     }
 }

@@ -1,4 +1,4 @@
-//! What the system's manager is told (`NOTIFY_SOCKET`): ready, stopping, still alive.
+//! What the system's manager is told (`NOTIFY_SOCKET`): ready, reloading, stopping, still alive.
 
 use std::env;
 use std::io;
@@ -7,11 +7,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::interval;
 
 /// Every listener accepts.
 pub(super) fn ready() {
     tell("READY=1");
+}
+
+/// A new configuration is being read; [`ready`] says that this is over.
+pub(super) fn reloading() {
+    let now = clock_gettime(ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
 }
 
 /// The stop has begun.

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::gateway::Gateway;
 use crate::proxy::Upstreams;
 use crate::server::connection;
+use crate::server::current::{Current, Following, Held};
 use crate::server::listener::{Accepted, Lanes};
 use crate::server::phase::{Follow, Phase, Phases};
 
@@ -21,52 +23,63 @@ const TUNNEL_CHECK: Duration = Duration::from_millis(20);
 
 /// What is not shared between data threads.
 pub(super) struct Worker {
-    pub(super) gateway: Arc<Gateway>,
+    current: Following,
     pub(super) upstreams: Rc<Upstreams>,
     pub(super) phase: Follow,
+}
+
+impl Worker {
+    /// The gateway that answers the next request.
+    pub(super) fn gateway(&self) -> Rc<Held> {
+        let (gateway, is_new) = self.current.gateway();
+        if is_new {
+            let apps = gateway.config.routes.iter().map(|route| &route.upstream);
+            self.upstreams.keep(&apps.collect());
+        }
+        gateway
+    }
 }
 
 /// Starts the data threads and gives the ways to them. They end when the ways are dropped and the
 /// last connection is over.
 pub(super) fn start_all(
-    gateway: &Arc<Gateway>,
+    current: &Arc<Current>,
     phases: &Phases,
 ) -> io::Result<(Vec<JoinHandle<()>>, Lanes)> {
     let mut threads = Vec::new();
     let mut lanes = Vec::new();
-    for number in 0..gateway.config.server.threads {
+    for number in 0..current.gateway().config.server.threads {
         let (lane, arriving) = unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let gateway = Arc::clone(gateway);
+        let current = Arc::clone(current);
         let phase = phases.follow();
         let thread = thread::Builder::new()
             .name(format!("data-{number}"))
-            .spawn(move || run(&runtime, gateway, phase, arriving))?;
+            .spawn(move || run(&runtime, &current, phase, arriving))?;
         threads.push(thread);
         lanes.push(lane);
     }
     Ok((threads, Lanes::new(lanes)))
 }
 
-fn run(
-    runtime: &Runtime,
-    gateway: Arc<Gateway>,
-    phase: Follow,
-    arriving: UnboundedReceiver<Accepted>,
-) {
+fn run(runtime: &Runtime, current: &Current, phase: Follow, arriving: UnboundedReceiver<Accepted>) {
     LocalSet::new().block_on(runtime, async {
         let worker = Rc::new(Worker {
-            gateway,
+            current: current.follow(),
             upstreams: Upstreams::new(),
             phase: phase.clone(),
         });
-        serve_all(&worker, arriving).await;
+        serve_all(&worker, arriving, current.changes()).await;
         end_tunnels(&worker.upstreams, phase).await;
     });
 }
 
 /// Serves connections as they arrive, until no more can arrive and the last one is over.
-async fn serve_all(worker: &Rc<Worker>, mut arriving: UnboundedReceiver<Accepted>) {
+async fn serve_all(
+    worker: &Rc<Worker>,
+    mut arriving: UnboundedReceiver<Accepted>,
+    mut changes: watch::Receiver<Arc<Gateway>>,
+) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
@@ -77,6 +90,8 @@ async fn serve_all(worker: &Rc<Worker>, mut arriving: UnboundedReceiver<Accepted
                 None => break,
             },
             Some(ended) = open.join_next() => report(ended),
+            // A thread without requests, too, lets go of what is not in use any more.
+            Ok(()) = changes.changed() => drop(worker.gateway()),
         }
     }
     while let Some(ended) = open.join_next().await {

@@ -56,7 +56,7 @@ impl House {
         );
         let config = config::parse(&text, Path::new(".")).expect("a good configuration");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let server = server::start(config, clock.clone()).expect("it starts");
+        let server = server::start(config, clock.clone(), None).expect("it starts");
         let added = server.gateway().directory.add_user(NewUser {
             id: UserId::from_bytes(random::bytes()),
             name: UserName::parse("ada").expect("a name"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes ready what the end-to-end tests need: curl, and a Python with the programs of
+# Makes ready what the end-to-end tests need: curl, logrotate, and a Python with the programs of
 # apps/requirements.txt. Usage: setup.sh FOLDER. Quick when all of it is there already.
 set -euo pipefail
 
@@ -17,7 +17,7 @@ as_root() {
         sudo -n "$@"
     else
         say "cannot install what is missing: neither root nor sudo without a password."
-        say "install it by hand, then run the tests again:  apt-get install curl python3-venv"
+        say "install it by hand, then run the tests again:  apt-get install curl logrotate python3-venv"
         exit 1
     fi
 }
@@ -28,6 +28,7 @@ install_packages() {
     local missing=()
     command -v curl >/dev/null || missing+=(curl)
     has_venv || missing+=(python3-venv)
+    PATH=$PATH:/usr/sbin command -v logrotate >/dev/null || missing+=(logrotate)
     [ ${#missing[@]} -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null; then
         say "missing: ${missing[*]} (as Debian calls them), and there is no apt-get to install them with"

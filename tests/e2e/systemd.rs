@@ -108,6 +108,13 @@ fn a_socket_that_was_opened_for_us_serves_and_the_manager_hears_how_we_are() {
         200
     );
     service.wait_for("WATCHDOG=1");
+    let count = |message: &str| {
+        let told = service.told.lock().unwrap();
+        told.iter().filter(|told| told.starts_with(message)).count()
+    };
+    signal(service.child.id(), "HUP");
+    wait_until("the end of a reload", SOON, || count("READY=1") == 2);
+    assert_eq!(count("RELOADING=1\nMONOTONIC_USEC="), 1);
     signal(service.child.id(), "TERM");
     service.wait_for("STOPPING=1");
     assert_eq!(service.exit_code(), Some(0), "{}", service.log());

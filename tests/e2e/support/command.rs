@@ -42,6 +42,17 @@ pub fn curl(arguments: &[&str]) -> Finished {
     run(command, "")
 }
 
+/// Runs logrotate with these arguments.
+pub fn logrotate(arguments: &[&str]) -> Finished {
+    programs::are_installed();
+    // Debian keeps it where only root looks.
+    let name = ["/usr/sbin/logrotate", "logrotate"];
+    let name = name.into_iter().find(|name| Path::new(name).exists());
+    let mut command = Command::new(name.unwrap_or("logrotate"));
+    command.args(arguments);
+    run(command, "")
+}
+
 fn run(mut command: Command, input: &str) -> Finished {
     let mut child = command
         .stdin(Stdio::piped())

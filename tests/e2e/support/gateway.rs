@@ -196,6 +196,11 @@ impl Gateway {
         vestibule(self.folder.path(), &arguments, input)
     }
 
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A file in its folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -206,13 +211,9 @@ impl Gateway {
         self.log.lock().expect("nobody panicked over it").clone()
     }
 
-    /// The most memory it has had resident, in KiB (`VmHWM`).
+    /// The most memory it has had resident, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(path).expect("it is running");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        number.expect("a number").parse().expect("a number")
+        self.status("VmHWM")
     }
 
     /// The lines of a log in its folder, each of them JSON, once there are `count` or more.
@@ -237,6 +238,39 @@ impl Gateway {
     /// Sends SIGHUP.
     pub fn hang_up(&self) {
         self.signal("HUP");
+    }
+
+    /// Writes another configuration.
+    pub fn configure(&self, setup: &Setup) {
+        fs::write(self.file("config.toml"), setup.to_toml()).expect("it is writable");
+    }
+
+    /// Sends SIGHUP and waits until the gateway says what became of the reload.
+    pub fn reload(&self) {
+        let said = || {
+            let log = self.log();
+            log.matches("the configuration was reloaded").count()
+                + log.matches("the old configuration stays in use").count()
+        };
+        let before = said();
+        self.hang_up();
+        wait_until("the reload", TO_START, || said() > before);
+    }
+
+    /// A number of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).expect("it is running");
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let value = lines.find_map(|(key, value)| (key == name).then_some(value));
+        let number = value.and_then(|value| value.split_whitespace().next());
+        number.expect("a number").parse().expect("a number")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(folder).expect("it is running").count()
     }
 
     /// Sends this signal.
