@@ -23,7 +23,6 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let reloading = Some(Reloading { load, level });
     let server = server::start(config, Arc::new(SystemClock), reloading)?;
     announce(&server);
-    warn_without_users(&server);
     let after_ms = begun.elapsed().as_millis();
     let public_urls = output::joined(&server.gateway().config.server.public_urls);
     tracing::info!(after_ms, "ready: people open {public_urls}");
@@ -55,12 +54,5 @@ fn announce(server: &Running) {
     }
     if let Some(address) = server.admin_address() {
         tracing::info!("admin listening on http://{address}");
-    }
-}
-
-fn warn_without_users(server: &Running) {
-    let users = server.block_on(server.gateway().directory.users());
-    if users.is_ok_and(|users| users.is_empty()) {
-        tracing::warn!("there is no user yet: add one with `vestibule user add NAME`");
     }
 }

@@ -6,6 +6,7 @@ pub mod return_to;
 pub mod route;
 pub mod routes;
 pub mod rule;
+pub mod unmet;
 
 pub use csrf::{Csrf, TrustedOrigins};
 pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};
@@ -15,3 +16,4 @@ pub use route::{
 };
 pub use routes::{Destination, Found, Routes};
 pub use rule::Rule;
+pub use unmet::{Unmet, unmet};

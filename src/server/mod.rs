@@ -5,6 +5,7 @@
 //! shared but what [`Gateway`] holds.
 
 mod admin;
+mod advice;
 mod certificates;
 mod connection;
 mod current;
@@ -125,6 +126,7 @@ pub fn start(
     running.look_after(certificates, reloading)?;
     running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
     running.tell_start();
+    running.block_on(advice::give(&running.gateway()));
     supervisor::ready();
     Ok(running)
 }

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::config::{Changes, Config, ConfigError};
 use crate::gateway::{BuildError, Gateway};
 use crate::observe::{Event, Level, Sink, Source};
+use crate::server::advice;
 use crate::server::certificates::{CertificateError, Certificates};
 use crate::server::current::Current;
 use crate::server::supervisor;
@@ -74,6 +75,7 @@ impl Reloader {
         match replaced {
             Ok(changes) => {
                 report(&changes, &gateway.config.warnings);
+                advice::give(&gateway).await;
                 let event = Event::ConfigurationReloaded {
                     applied: &changes.applied,
                     awaiting_restart: &changes.awaiting_restart,

@@ -149,6 +149,20 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken_over() {
 }
 
 #[test]
+fn names_in_rules_that_belong_to_nobody_are_told() {
+    let upstream = Upstream::start();
+    let with = |rule: &str| Setup::new().route("/", &upstream.url(), rule, "");
+    let gateway = with("{ groups = ['engineer'], users = ['ada'] }").start();
+    let told = "route / lets the group engineer pass, and nobody is in it";
+    assert!(gateway.log().contains(told), "{}", gateway.log());
+    gateway.configure(&with("{ groups = ['engineers'], users = ['eda'] }"));
+    gateway.reload();
+    let told = "route / lets the user eda pass, and nobody is called so";
+    wait_until("advice", PATIENCE, || gateway.log().contains(told));
+    assert_eq!(gateway.log().matches("route / lets").count(), 2);
+}
+
+#[test]
 fn cookies_connections_and_pooled_connections_live_on() {
     let upstream = Upstream::start();
     let setup = Setup::in_front_of(&upstream).server("threads = 1");
