@@ -1,5 +1,6 @@
 //! The command line: what can be asked of the program, and its exit code.
 
+mod ask;
 mod check;
 mod demo;
 mod demo_app;
