@@ -14,11 +14,12 @@ use crate::authenticate::{Authenticator, Cookies, Refresher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
-use crate::observe::{self, AccessLog, Audit, Sink};
+use crate::observe::metrics::Meters;
+use crate::observe::{self, AccessLog, Audit, Metrics, Sink};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
-use crate::session::{KeyRing, Revocations};
+use crate::session::{KeyRing, Revocations, TokenSettings};
 use crate::store::{self, Directory, Sessions, StoreError};
 
 /// How much memory verified access tokens may take, in bytes.
@@ -60,6 +61,10 @@ pub struct Gateway {
     pub access_log: Option<Arc<AccessLog>>,
     /// A line for every event about sign-ins and users.
     pub audit: Audit,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is counted of each route.
+    pub meters: Arc<Meters>,
     /// Runs what must outlive the client.
     pub background: Background,
     /// Whether new requests are welcome.
@@ -93,11 +98,12 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Result<Self, BuildError> {
+        let metrics = Arc::new(Metrics::new());
         let logs = Logs {
             access: open_access_log(&config)?,
-            audit: Audit::open(config.observe.audit_log.as_ref(), Arc::clone(&clock))?,
+            audit: open_audit(&config, &clock, &metrics)?,
         };
-        let opened = Kept::open(&config, clock, background).await;
+        let opened = Kept::open(&config, clock, background, metrics).await;
         let kept = opened.map_err(|source| unusable(&config, source))?;
         Self::assemble(config, kept, logs)
     }
@@ -118,7 +124,7 @@ impl Gateway {
             audit: if old.audit_log == new.audit_log {
                 self.audit.clone()
             } else {
-                Audit::open(new.audit_log.as_ref(), Arc::clone(&self.clock))?
+                open_audit(&config, &self.clock, &self.metrics)?
             },
         };
         let has_same_tokens = self.config.tokens == config.tokens;
@@ -139,17 +145,13 @@ impl Gateway {
             revocations,
             login,
             readiness,
+            metrics,
         } = kept;
         let tokens = config.tokens.clone();
         let cookies = Cookies::new(&config.server.public_urls);
         Ok(Self {
             routes: routes(&config)?,
-            authenticator: Arc::new(Authenticator::new(
-                tokens.clone(),
-                Arc::clone(&ring),
-                Arc::clone(&revocations),
-                TOKEN_CACHE,
-            )),
+            authenticator: Arc::new(authenticator(&tokens, &ring, &revocations, &metrics)),
             refresher: Refresher::new(
                 Arc::clone(&sessions),
                 Arc::clone(&ring),
@@ -176,6 +178,8 @@ impl Gateway {
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             access_log: logs.access,
             audit: logs.audit,
+            meters: Arc::new(metrics.meters(&config.routes)),
+            metrics,
             config,
             clock,
             ring,
@@ -199,6 +203,7 @@ impl Gateway {
             revocations: Arc::clone(&self.revocations),
             login: self.login.clone(),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 
@@ -232,6 +237,15 @@ fn open_access_log(config: &Config) -> Result<Option<Arc<AccessLog>>, observe::O
     Ok(log.transpose()?.map(Arc::new))
 }
 
+fn open_audit(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Result<Audit, observe::OpenError> {
+    let target = config.observe.audit_log.as_ref();
+    Audit::open(target, Arc::clone(clock), metrics.events.clone())
+}
+
 /// The logs beside the application's, open.
 struct Logs {
     access: Option<Arc<AccessLog>>,
@@ -248,6 +262,7 @@ struct Kept {
     revocations: Arc<Revocations>,
     login: LocalLogin,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
 }
 
 impl Kept {
@@ -255,8 +270,10 @@ impl Kept {
         config: &Config,
         clock: Arc<dyn Clock>,
         background: Background,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, StoreError> {
         let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
+        let opened = opened.measured(&metrics.store);
         let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
@@ -269,6 +286,7 @@ impl Kept {
             revocations,
             login,
             readiness: Arc::default(),
+            metrics,
         })
     }
 }
@@ -301,6 +319,17 @@ async fn load_revocations(
         revocations.end_session(session, until);
     }
     Ok(Arc::new(revocations))
+}
+
+fn authenticator(
+    tokens: &TokenSettings,
+    ring: &Arc<KeyRing>,
+    revocations: &Arc<Revocations>,
+    metrics: &Metrics,
+) -> Authenticator {
+    let lookups = metrics.tokens.lookups.clone();
+    let (ring, revocations) = (Arc::clone(ring), Arc::clone(revocations));
+    Authenticator::new(tokens.clone(), ring, revocations, TOKEN_CACHE, lookups)
 }
 
 fn hasher(background: &Background) -> Hasher {

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | [`endpoints`] | sign in, refresh, sign out, sessions, password, public keys: one file each |
 //! | [`pages`] | what people see |
-//! | [`admin`] | is the process alive, is it ready |
+//! | [`admin`] | is the process alive, is it ready, how does it fare |
 //! | [`login`] | proving who you are, opening a session, changing a password |
 //!
 //! What it knows:
@@ -30,7 +30,7 @@
 //! | [`session`] | the session, [`session::judge()`], tokens, keys, revocations (pure) |
 //! | [`store`] | where users, keys and sessions live: SQLite or memory |
 //!
-//! Around them: [`config`] reads `config.toml`, [`observe`] writes the logs, [`cli`] is the command
+//! Around them: [`config`] reads `config.toml`, [`observe`] writes the logs and counts, [`cli`] is the command
 //! line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and [`random`] are what they say.
 //!
 //! A room uses only rooms to its left; `tests/architecture.rs` holds this line:

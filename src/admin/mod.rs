@@ -1,6 +1,8 @@
-//! For operators and orchestrators: is the process alive, and should it get requests?
+//! For operators and orchestrators: is the process alive, should it get requests, and how does it fare?
 
-use http::{Method, StatusCode};
+mod metrics;
+
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use crate::gateway::Gateway;
@@ -15,15 +17,16 @@ struct Health {
 }
 
 /// Answers a request on the admin listener.
-pub async fn answer(gateway: &Gateway, method: &Method, path: &str) -> Reply {
+pub async fn answer(gateway: &Gateway, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
     match (path, method) {
         ("/healthz", &(Method::GET | Method::HEAD)) => told(StatusCode::OK, "alive", None),
         ("/readyz", &(Method::GET | Method::HEAD)) => readiness(gateway).await,
-        ("/healthz" | "/readyz", _) => wrong_method(),
+        ("/metrics", &(Method::GET | Method::HEAD)) => metrics::show(gateway, headers),
+        ("/healthz" | "/readyz" | "/metrics", _) => wrong_method(),
         _ => Problem::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            "the admin listener has /healthz and /readyz",
+            "the admin listener has /healthz, /readyz and /metrics",
         )
         .to_json(),
     }
@@ -58,7 +61,7 @@ fn wrong_method() -> Reply {
         ..Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "probes are asked with GET",
+            "this is asked with GET",
         )
     }
     .to_json()

@@ -9,6 +9,7 @@ use crate::authenticate::Credentials;
 use crate::authenticate::cookies::CookiePair;
 use crate::clock::Timestamp;
 use crate::identity::{Proof, Reason, Refused, Visitor};
+use crate::observe::metrics::tokens::Lookups;
 use crate::session::{Claims, KeyRing, Revocations, TokenError, TokenSettings, access_token};
 
 /// Turns credentials into a visitor. Shared by all threads.
@@ -19,6 +20,7 @@ pub struct Authenticator {
     /// Facts about tokens whose signature was checked, by the whole token. Only good tokens are
     /// kept, so that nobody can fill it with forged ones.
     verified: Cache<Box<str>, Arc<Claims>, ByBytes>,
+    lookups: Lookups,
 }
 
 impl Authenticator {
@@ -28,6 +30,7 @@ impl Authenticator {
         ring: Arc<KeyRing>,
         revocations: Arc<Revocations>,
         cache_bytes: u64,
+        lookups: Lookups,
     ) -> Self {
         const USUAL_BYTES: u64 = 2048;
         let items = usize::try_from(cache_bytes / USUAL_BYTES).unwrap_or(usize::MAX);
@@ -36,6 +39,7 @@ impl Authenticator {
             ring,
             revocations,
             verified: Cache::with_weighter(items, cache_bytes, ByBytes),
+            lookups,
         }
     }
 
@@ -60,12 +64,19 @@ impl Authenticator {
     /// The claims of an authentic access token, live or over: for signing out.
     pub fn authentic(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         if let Some(claims) = self.verified.get(token) {
+            self.lookups.hits.inc();
             return Ok(claims);
         }
+        self.lookups.misses.inc();
         let claims = access_token::verify(token, &self.settings, &self.ring)?;
         let claims = Arc::new(claims);
         self.verified.insert(token.into(), Arc::clone(&claims));
         Ok(claims)
+    }
+
+    /// How many tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.verified.len()
     }
 
     fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Reason> {

@@ -11,6 +11,7 @@ use crate::config::{Config, LogTarget};
 use crate::identity::{
     DisplayName, Email, GroupName, PasswordHash, Secret, User, UserId, UserName,
 };
+use crate::observe::metrics::Events;
 use crate::observe::{Audit, Event, Person, Source};
 use crate::random;
 use crate::store::{AddUser, ChangeUser, Directory, NewUser, UserChange};
@@ -149,7 +150,11 @@ impl Users<'_> {
 fn audit(config: &Config) -> anyhow::Result<Audit> {
     let target = config.observe.audit_log.as_ref();
     let file = target.filter(|target| matches!(target, LogTarget::File(_)));
-    Ok(Audit::open(file, Arc::new(SystemClock))?)
+    Ok(Audit::open(
+        file,
+        Arc::new(SystemClock),
+        Events::unregistered(),
+    )?)
 }
 
 async fn execute(command: Command, users: &Users<'_>) -> anyhow::Result<String> {
@@ -333,7 +338,7 @@ mod tests {
             .unwrap();
         let users = Users {
             directory: &store,
-            audit: Audit::open(None, Arc::new(SystemClock)).unwrap(),
+            audit: Audit::open(None, Arc::new(SystemClock), Events::unregistered()).unwrap(),
         };
         let one = |command| match runtime.block_on(without_asking(command, &users)) {
             Ok(said) => said.trim_end().to_owned(),

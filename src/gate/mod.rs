@@ -21,10 +21,11 @@ use crate::authenticate::{Credentials, credentials, is_ours, refusal};
 use crate::clock::Timestamp;
 use crate::endpoints;
 use crate::gate::notes::Notes;
+use crate::gate::observed::Noted;
 use crate::gateway::Gateway;
 use crate::identity::{Proof, Visitor};
-use crate::observe::Entry;
 use crate::observe::audit::Denial;
+use crate::observe::metrics::Destination;
 use crate::policy::{
     Csrf, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, csrf, decide,
     decide_preflight,
@@ -44,10 +45,10 @@ pub async fn handle(
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
-    let (id, mut entry) = observed::begin(gateway, connection, &mut parts);
+    let (id, mut noted) = observed::begin(gateway, connection, &mut parts, Destination::default());
     let request = Request::from_parts(parts, body);
-    let response = respond(gateway, upstreams, connection, request, &mut entry).await;
-    observed::follow(response, &id, entry)
+    let response = respond(gateway, upstreams, connection, request, &mut noted).await;
+    observed::follow(response, &id, noted)
 }
 
 async fn respond(
@@ -55,7 +56,7 @@ async fn respond(
     upstreams: &Rc<Upstreams>,
     connection: Connection,
     request: Request<Incoming>,
-    entry: &mut Option<Entry>,
+    noted: &mut Noted,
 ) -> Response<Body> {
     let (parts, mut body) = request.into_parts();
     let awaits_leave = parts.headers.contains_key(EXPECT);
@@ -69,16 +70,17 @@ async fn respond(
     };
     let mut notes = Notes::default();
     let judged = judge(gateway, &facts, &parts, &mut notes);
-    notes.tell(gateway, &facts, entry);
+    notes.tell(gateway, &facts, noted);
     let reply = match judged {
         Judged::Own { rest } => {
+            noted.destination = Destination::Own;
             let request = Request::from_parts(parts, &mut body);
             endpoints::answer(gateway, &facts, &rest, request).await
         }
         Judged::Forward(leave) => {
             let request = Request::from_parts(parts, body);
             let forwarded = leave.for_request(request, &facts);
-            return pass(gateway, upstreams, forwarded, entry).await;
+            return pass(gateway, upstreams, forwarded, noted).await;
         }
         Judged::Reply(reply) => reply,
         Judged::Refuse(problem) => refuse(gateway, &facts, &problem),
@@ -106,17 +108,26 @@ async fn pass(
     gateway: &Gateway,
     upstreams: &Rc<Upstreams>,
     forwarded: Forwarded<'_>,
-    entry: &mut Option<Entry>,
+    noted: &mut Noted,
 ) -> Response<Body> {
     let (id, facts) = (forwarded.permit.route(), forwarded.facts);
     let sent = Instant::now();
     let answered = gateway.forwarder.forward(upstreams, forwarded).await;
-    if let Some(entry) = entry {
-        entry.upstream = Some(sent.elapsed());
-    }
+    let took = sent.elapsed();
+    noted.asked(took);
+    let meter = gateway.meters.upstream(id);
     match answered {
-        Ok(response) => response,
+        Ok(response) => {
+            noted.by_app = true;
+            if let Some(meter) = meter {
+                meter.answered(took);
+            }
+            response
+        }
         Err(error) => {
+            if let Some(meter) = meter {
+                meter.failed(error.failure());
+            }
             let route = gateway.routes.route(id).map(|route| route.name.as_str());
             answer::log_failure(route.unwrap_or_default(), &error);
             refuse(gateway, facts, &answer::failed(&error)).map(Body::Own)

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::gate::observed::Noted;
 use crate::gateway::Gateway;
 use crate::identity::{Identity, SessionId, Visitor};
 use crate::observe::audit::Denial;
-use crate::observe::{Entry, Event, Source};
+use crate::observe::metrics::Destination;
+use crate::observe::{Event, Source};
 use crate::policy::RouteId;
 use crate::request::RequestFacts;
 
@@ -26,11 +28,15 @@ impl Notes {
         };
     }
 
-    /// Tells the access log's entry, and the audit log where somebody was turned away.
-    pub(super) fn tell(self, gateway: &Gateway, facts: &RequestFacts, entry: &mut Option<Entry>) {
-        let Some(route) = self.route.and_then(|id| gateway.routes.route(id)) else {
+    /// Tells what is noted of the request, and the audit log where somebody was turned away.
+    pub(super) fn tell(self, gateway: &Gateway, facts: &RequestFacts, noted: &mut Noted) {
+        let Some(id) = self.route else {
             return;
         };
+        let Some(route) = gateway.routes.route(id) else {
+            return;
+        };
+        noted.destination = Destination::Route(id);
         if let (Some(reason), Some((identity, session))) = (self.denial, &self.asking) {
             let event = Event::Denied {
                 reason,
@@ -40,7 +46,7 @@ impl Notes {
             };
             gateway.audit.tell(&Source::of(facts), event);
         }
-        if let Some(entry) = entry {
+        if let Some(entry) = &mut noted.entry {
             entry.route = Some(route.name.clone());
             entry.visitor = self.asking;
         }

@@ -1,7 +1,10 @@
-//! What is noted of every request: its id, and a line in the access log once its answer has ended.
+//! What is noted of every request: its id, and once its answer has ended, what is counted of it and its
+//! line in the access log.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,6 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use crate::gateway::Gateway;
 use crate::observe::Entry;
+use crate::observe::metrics::{Destination, Meters};
 use crate::proxy::Body;
 use crate::random;
 use crate::request::id::X_REQUEST_ID;
@@ -18,16 +22,31 @@ use crate::request::{Connection, RequestId};
 /// The body of an answer, counted as it goes.
 pub struct Observed {
     body: Body,
-    entry: Option<Entry>,
+    noted: Noted,
+}
+
+/// What is told about one request, gathered on its way, and told when it is dropped, whatever ends the
+/// request.
+pub(super) struct Noted {
+    started: Instant,
+    meters: Arc<Meters>,
+    /// Where it belongs.
+    pub(super) destination: Destination,
+    /// Whether the app answered.
+    pub(super) by_app: bool,
+    status: Option<StatusCode>,
+    /// Its line in the access log, where there is one.
+    pub(super) entry: Option<Entry>,
 }
 
 /// Settles the request's id, a trusted proxy's word or a new one, for all who look at its headers,
-/// and begins its entry where there is an access log.
+/// and begins to note.
 pub(super) fn begin(
     gateway: &Gateway,
     connection: Connection,
     request: &mut Parts,
-) -> (RequestId, Option<Entry>) {
+    destination: Destination,
+) -> (RequestId, Noted) {
     let trusted = &gateway.config.server.trusted_proxies;
     let told = told_id(gateway, connection, request);
     let id = told.unwrap_or_else(|| RequestId::from_bytes(random::bytes()));
@@ -37,7 +56,8 @@ pub(super) fn begin(
         entry.client = trusted.client(connection.peer, &request.headers);
         entry
     });
-    (id, entry)
+    let noted = Noted::begin(gateway, destination, entry);
+    (id, noted)
 }
 
 /// The id that a trusted proxy gave the request.
@@ -57,17 +77,50 @@ pub(super) fn told_id(
 pub(super) fn follow(
     mut response: Response<Body>,
     id: &RequestId,
-    mut entry: Option<Entry>,
+    mut noted: Noted,
 ) -> Response<Observed> {
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.header().clone());
-    if let Some(entry) = &mut entry {
-        let status = response.status();
+    let status = response.status();
+    noted.status = Some(status);
+    if let Some(entry) = &mut noted.entry {
         let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         entry.status = Some(status);
         entry.complete = is_bodiless || entry.is_head() || response.body().is_end_stream();
     }
-    response.map(|body| Observed { body, entry })
+    response.map(|body| Observed { body, noted })
+}
+
+impl Noted {
+    fn begin(gateway: &Gateway, destination: Destination, entry: Option<Entry>) -> Self {
+        gateway.meters.begin();
+        Self {
+            started: Instant::now(),
+            meters: Arc::clone(&gateway.meters),
+            destination,
+            by_app: false,
+            status: None,
+            entry,
+        }
+    }
+
+    /// The app was asked, and this is how long the head of its answer, or its failure, took.
+    pub(super) fn asked(&mut self, took: Duration) {
+        if let Some(entry) = &mut self.entry {
+            entry.upstream = Some(took);
+        }
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        self.meters
+            .end(self.destination, self.status, self.by_app, took);
+        if let Some(entry) = &mut self.entry {
+            entry.took = took;
+        }
+    }
 }
 
 impl http_body::Body for Observed {
@@ -80,7 +133,7 @@ impl http_body::Body for Observed {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let polled = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        if let Some(entry) = &mut this.entry {
+        if let Some(entry) = &mut this.noted.entry {
             match &polled {
                 Some(Ok(frame)) => {
                     let length = frame.data_ref().map_or(0, Bytes::len);

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 
 use crate::gate::{Observed, answer, observed, refuse, without};
 use crate::gateway::Gateway;
+use crate::observe::metrics::Destination;
 use crate::policy::HostPattern;
 use crate::reply::{Reply, empty};
 use crate::request::{Connection, Host, Origin, RequestFacts, Scheme, Wants};
@@ -17,7 +18,7 @@ pub fn redirect(
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
-    let (id, entry) = observed::begin(gateway, connection, &mut parts);
+    let (id, noted) = observed::begin(gateway, connection, &mut parts, Destination::Redirect);
     let server = &gateway.config.server;
     let facts = RequestFacts::read(
         &parts,
@@ -41,7 +42,7 @@ pub fn redirect(
         }
     };
     let awaits_leave = parts.headers.contains_key(http::header::EXPECT);
-    observed::follow(without(body, awaits_leave, reply), &id, entry)
+    observed::follow(without(body, awaits_leave, reply), &id, noted)
 }
 
 /// Method and body stay as they are (RFC 9110 §15.4.9).

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{REFERER, USER_AGENT};
 use http::request::Parts;
@@ -49,7 +49,6 @@ impl AccessLog {
 pub struct Entry {
     log: Arc<AccessLog>,
     at: Timestamp,
-    started: Instant,
     id: RequestId,
     method: Method,
     target: Option<PathAndQuery>,
@@ -62,6 +61,8 @@ pub struct Entry {
     pub route: Option<RouteName>,
     /// Who asked, and in which session, where an access token said so.
     pub visitor: Option<(Arc<Identity>, SessionId)>,
+    /// How long it all took.
+    pub took: Duration,
     /// How long the head of the app's answer took.
     pub upstream: Option<Duration>,
     /// The answer's status; `None` until there is one.
@@ -78,7 +79,6 @@ impl Entry {
         Self {
             log: Arc::clone(log),
             at,
-            started: Instant::now(),
             id,
             method: request.method.clone(),
             target: request.uri.path_and_query().cloned(),
@@ -88,6 +88,7 @@ impl Entry {
             client: None,
             route: None,
             visitor: None,
+            took: Duration::ZERO,
             upstream: None,
             status: None,
             bytes: 0,

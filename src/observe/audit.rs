@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::config::LogTarget;
 use crate::identity::{Identity, SessionId, User, UserId, UserName};
+use crate::observe::metrics::Events;
 use crate::observe::{Moment, OpenError, Sink, shown, shown_if};
 use crate::request::{RequestFacts, RequestId};
 use crate::session::{Delivery, Verdict};
@@ -17,6 +18,7 @@ use crate::session::{Delivery, Verdict};
 pub struct Audit {
     sink: Option<Arc<Sink>>,
     clock: Arc<dyn Clock>,
+    counts: Arc<Events>,
 }
 
 /// Where an event came from; empty for what the program does by itself.
@@ -80,7 +82,7 @@ pub enum Event<'a> {
     /// A refresh token was exchanged.
     Refreshed {
         /// Why it was good.
-        #[serde(serialize_with = "verdict_word")]
+        #[serde(serialize_with = "told_verdict")]
         verdict: Verdict,
         /// Who.
         #[serde(flatten)]
@@ -92,7 +94,7 @@ pub enum Event<'a> {
     /// A refresh token was no good.
     RefreshRefused {
         /// Why; `None` is a token of no session that is known here.
-        #[serde(serialize_with = "reason_word")]
+        #[serde(serialize_with = "told_refusal")]
         reason: Option<Verdict>,
         /// Who, where that is known.
         #[serde(flatten)]
@@ -104,7 +106,7 @@ pub enum Event<'a> {
     /// A replaced refresh token came again: two parties hold the session, which was ended.
     SessionReuse {
         /// How it was noticed.
-        #[serde(serialize_with = "verdict_word")]
+        #[serde(serialize_with = "told_verdict")]
         verdict: Verdict,
         /// Whose session it was.
         #[serde(flatten)]
@@ -192,16 +194,21 @@ pub enum Denial {
 }
 
 impl Audit {
-    /// Opens the log; `None` is none.
-    pub fn open(target: Option<&LogTarget>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    /// Opens the log; `None` is none. Events are counted in any case.
+    pub fn open(
+        target: Option<&LogTarget>,
+        clock: Arc<dyn Clock>,
+        counts: Events,
+    ) -> Result<Self, OpenError> {
         let open = |target| Sink::open("audit", "observe.audit_log.to", target).map(Arc::new);
         Ok(Self {
             sink: target.map(open).transpose()?,
             clock,
+            counts: Arc::new(counts),
         })
     }
 
-    /// Writes one event down.
+    /// Counts one event and writes it down.
     pub fn tell(&self, source: &Source, event: Event<'_>) {
         #[derive(Serialize)]
         struct Line<'a> {
@@ -215,11 +222,13 @@ impl Audit {
             #[serde(skip_serializing_if = "Option::is_none")]
             request_id: Option<&'a str>,
         }
+        let now = self.clock.now();
+        self.counts.count(&event, now);
         let Some(sink) = &self.sink else {
             return;
         };
         let line = serde_json::to_vec(&Line {
-            time: Moment(self.clock.now()),
+            time: Moment(now),
             log: "audit",
             event,
             client: source.client,
@@ -273,15 +282,21 @@ fn delivery_word<S: serde::Serializer>(delivery: &Delivery, to: S) -> Result<S::
     to.serialize_str(delivery.as_str())
 }
 
-fn verdict_word<S: serde::Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(word(*verdict))
+fn told_verdict<S: serde::Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(verdict_word(*verdict))
 }
 
-fn reason_word<S: serde::Serializer>(verdict: &Option<Verdict>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(verdict.map_or("unknown_token", word))
+fn told_refusal<S: serde::Serializer>(verdict: &Option<Verdict>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(refusal_word(*verdict))
 }
 
-const fn word(verdict: Verdict) -> &'static str {
+/// What a refused refresh is called: its verdict, or that its token is of no session known here.
+pub(super) fn refusal_word(verdict: Option<Verdict>) -> &'static str {
+    verdict.map_or("unknown_token", verdict_word)
+}
+
+/// What a verdict is called.
+pub(super) const fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Revoked => "revoked",
         Verdict::UserChanged => "user_changed",

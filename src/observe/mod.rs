@@ -1,8 +1,9 @@
-//! What the program says while it runs: application log, access log, audit log.
+//! What the program says while it runs: application log, access log, audit log, metrics.
 
 pub mod access;
 pub mod audit;
 pub mod log;
+pub mod metrics;
 pub mod sink;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use crate::clock::Timestamp;
 pub use access::{AccessLog, Entry};
 pub use audit::{Audit, Event, Person, Source};
 pub use log::{ApplicationLog, Level, start_log};
+pub use metrics::Metrics;
 pub use sink::{OpenError, Sink};
 
 /// A moment as the logs write it: RFC 3339, UTC, to the millisecond.

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,19 @@ const QUEUE: usize = 1 << 20;
 const GATHER: Duration = Duration::from_millis(20);
 /// How long the end waits for a reader that does not read.
 const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Lines that were dropped since the process began, by log. A log that is opened anew goes on counting.
+static DROPPED: [(&str, AtomicU64); 3] = [
+    ("application", AtomicU64::new(0)),
+    ("access", AtomicU64::new(0)),
+    ("audit", AtomicU64::new(0)),
+];
+
+/// How many lines of each log were dropped since the process began.
+pub fn dropped() -> impl Iterator<Item = (&'static str, u64)> {
+    let count = |(log, count): &(&'static str, AtomicU64)| (*log, count.load(Ordering::Relaxed));
+    DROPPED.iter().map(count)
+}
 
 /// A log that cannot be opened.
 #[derive(Debug, Error)]
@@ -41,6 +55,8 @@ pub struct Sink {
 struct Shared {
     /// What the log is called where it is spoken of.
     name: &'static str,
+    /// Its entry in `DROPPED`.
+    dropped: Option<&'static (&'static str, AtomicU64)>,
     state: Mutex<State>,
     /// There is something to do for the writer.
     work: Condvar,
@@ -106,6 +122,7 @@ impl Sink {
     fn start(name: &'static str, out: Out) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             name,
+            dropped: DROPPED.iter().find(|(log, _)| *log == name),
             state: Mutex::default(),
             work: Condvar::new(),
             done: Condvar::new(),
@@ -122,6 +139,9 @@ impl Sink {
         let mut state = self.shared.lock();
         if state.lines.len() + line.len() > QUEUE {
             state.dropped += 1;
+            if let Some((_, count)) = self.shared.dropped {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             return;
         }
         state.lines.extend_from_slice(line);
@@ -314,7 +334,7 @@ mod tests {
         let (arrived, batches) = sync_channel(9);
         let (leave, go_on) = sync_channel(9);
         let out = Out::Test(Box::new(Slow { arrived, go_on }));
-        let sink = Sink::start("test", out).unwrap();
+        let sink = Sink::start("audit", out).unwrap();
         sink.push(b"first\n");
         assert_eq!(batches.recv().unwrap(), b"first\n");
 
@@ -324,6 +344,8 @@ mod tests {
             sink.push(&line);
         }
         assert_eq!(sink.shared.lock().dropped, 7);
+        let all: Vec<_> = dropped().collect();
+        assert_eq!(all, [("application", 0), ("access", 0), ("audit", 7)]);
         for _ in 0..2 {
             leave.send(()).unwrap();
         }

@@ -55,6 +55,7 @@ pub(super) async fn send(
     let mut outcome = try_send(&mut connection, request, upload.as_deref(), patience).await;
     if let Outcome::Unwritten(request) = outcome {
         connection = pool.connect().await?;
+        pool.meter.repeated.inc();
         outcome = try_send(&mut connection, request, upload.as_deref(), patience).await;
     }
     let response = match outcome {

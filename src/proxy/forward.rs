@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::authenticate::Cookies;
 use crate::clock::Timestamp;
 use crate::config::{Config, HeaderSettings, RouteSettings};
+use crate::observe::metrics::Failure;
 use crate::policy::{Permit, RouteId};
 use crate::proxy::assertions::Assertions;
 use crate::proxy::exchange::{self, Exchange, Patience};
@@ -308,6 +309,17 @@ impl App {
 }
 
 impl ForwardError {
+    /// What it is counted as.
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::Unreachable(_) => Failure::Unreachable,
+            Self::TimedOut => Failure::TimedOut,
+            Self::BodyTimedOut => Failure::BodyTimedOut,
+            Self::BadBody(_) => Failure::BadBody,
+            Self::BadAnswer(_) => Failure::BadAnswer,
+        }
+    }
+
     /// The app cannot be reached because of `source`.
     pub(super) fn unreachable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unreachable(source.into())

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::UpstreamSettings;
+use crate::observe::Metrics;
+use crate::observe::metrics::PoolMeter;
 use crate::proxy::ForwardError;
 use crate::proxy::connect::{Connection, connect};
 use crate::proxy::tunnel::Tunnels;
@@ -20,6 +23,7 @@ const IDLE: Duration = Duration::from_secs(4);
 pub struct Upstreams {
     pools: RefCell<HashMap<UpstreamSettings, Rc<Pool>>>,
     pub(super) tunnels: Rc<Tunnels>,
+    metrics: Arc<Metrics>,
 }
 
 /// The idle connections to one app, the last used on top.
@@ -27,6 +31,7 @@ pub(super) struct Pool {
     to: UpstreamSettings,
     idle: RefCell<Vec<Idle>>,
     reaper: RefCell<Option<JoinHandle<()>>>,
+    pub(super) meter: PoolMeter,
 }
 
 struct Idle {
@@ -36,10 +41,11 @@ struct Idle {
 
 impl Upstreams {
     /// No connections yet.
-    pub fn new() -> Rc<Self> {
+    pub fn new(metrics: Arc<Metrics>) -> Rc<Self> {
         Rc::new(Self {
             pools: RefCell::default(),
-            tunnels: Tunnels::new(),
+            tunnels: Tunnels::new(metrics.connections.tunnels.clone()),
+            metrics,
         })
     }
 
@@ -69,6 +75,7 @@ impl Upstreams {
             to: to.clone(),
             idle: RefCell::default(),
             reaper: RefCell::default(),
+            meter: self.metrics.pool(to),
         });
         pools.insert(to.clone(), Rc::clone(&pool));
         pool
@@ -81,7 +88,9 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
         while let Some(Idle { connection, since }) = idle.pop() {
+            self.meter.idle.dec();
             if connection.sender.is_ready() && now.duration_since(since) < IDLE {
+                self.meter.reused.inc();
                 return Some(connection);
             }
         }
@@ -90,11 +99,14 @@ impl Pool {
 
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<Connection, ForwardError> {
-        connect(&self.to).await
+        let connection = connect(&self.to).await?;
+        self.meter.opened.inc();
+        Ok(connection)
     }
 
     /// Keeps a connection that is ready for the next request.
     pub(super) fn put(self: &Rc<Self>, connection: Connection) {
+        self.meter.idle.inc();
         self.idle.borrow_mut().push(Idle {
             connection,
             since: Instant::now(),
@@ -109,7 +121,13 @@ impl Pool {
     fn drop_stale(&self) -> Option<Instant> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        idle.retain(|idle| !idle.connection.sender.is_closed() && now < idle.since + IDLE);
+        idle.retain(|idle| {
+            let stays = !idle.connection.sender.is_closed() && now < idle.since + IDLE;
+            if !stays {
+                self.meter.idle.dec();
+            }
+            stays
+        });
         idle.first().map(|oldest| oldest.since + IDLE)
     }
 }
@@ -118,6 +136,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         if let Some(reaper) = self.reaper.take() {
             reaper.abort();
+        }
+        for _ in self.idle.take() {
+            self.meter.idle.dec();
         }
     }
 }

@@ -13,10 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
+
+use crate::observe::metrics::OpenConnection;
 
 /// What is appended to a handshake's key before it is hashed (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -24,7 +27,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A place among the connections that may be open at once. A request that may become a tunnel brings
 /// it as an extension, because the tunnel outlives what the server knows as the connection.
 #[derive(Clone)]
-pub struct Place(pub Arc<OwnedSemaphorePermit>);
+pub struct Place(pub Arc<(OwnedSemaphorePermit, OpenConnection)>);
 
 /// How long one side may go on after the other has closed: neither says any more with half a
 /// WebSocket, and a connection that is only read from never tells that its other end is gone.
@@ -43,6 +46,8 @@ pub(super) struct Handshake {
 /// The open tunnels of one data thread.
 pub(super) struct Tunnels {
     open: Cell<usize>,
+    /// The open tunnels of all threads.
+    counted: Gauge,
     ended: watch::Sender<bool>,
 }
 
@@ -50,9 +55,10 @@ pub(super) struct Tunnels {
 struct Counted(Rc<Tunnels>);
 
 impl Tunnels {
-    pub(super) fn new() -> Rc<Self> {
+    pub(super) fn new(counted: Gauge) -> Rc<Self> {
         Rc::new(Self {
             open: Cell::new(0),
+            counted,
             ended: watch::Sender::new(false),
         })
     }
@@ -88,6 +94,7 @@ impl Tunnels {
 impl Counted {
     fn new(tunnels: &Rc<Tunnels>) -> Self {
         tunnels.open.set(tunnels.open.get() + 1);
+        tunnels.counted.inc();
         Self(Rc::clone(tunnels))
     }
 }
@@ -95,6 +102,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.counted.dec();
     }
 }
 

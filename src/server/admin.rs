@@ -38,8 +38,9 @@ async fn serve_one(stream: TcpStream, current: Arc<Current>, _permit: OwnedSemap
     let service = service_fn(|request: Request<Incoming>| {
         let gateway = current.gateway();
         async move {
-            let path = request.uri().path();
-            Ok::<_, Infallible>(admin::answer(&gateway, request.method(), path).await)
+            let (method, path) = (request.method(), request.uri().path());
+            let answer = admin::answer(&gateway, method, path, request.headers());
+            Ok::<_, Infallible>(answer.await)
         }
     });
     // An error here is the prober's: it hung up.

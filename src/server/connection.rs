@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gate;
+use crate::observe::metrics::RefusedHead;
 use crate::proxy::Place;
 use crate::request::{Connection, Scheme};
 use crate::server::certificates::Certificates;
@@ -36,7 +37,8 @@ const HYPERS_HEADER_FIELDS: usize = 100;
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Accepted { line, peer, permit } = accepted;
-    let place = Place(Arc::new(permit));
+    let open_connection = worker.gateway().metrics.connections.open();
+    let place = Place(Arc::new((permit, open_connection)));
     let redirects = matches!(line, Line::Tcp(_, Purpose::Redirect));
     let Some(stream) = open(line, &worker).await else {
         return;
@@ -71,15 +73,26 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let served = builder(&worker).serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served.with_upgrades());
     let mut phase = worker.phase.clone();
-    // An error here is the visitor's end of the line: they hung up, or sent what is not HTTP.
     tokio::select! {
-        _ = served.as_mut() => return,
+        ended = served.as_mut() => return count(&worker, ended),
         () = phase.reached(Phase::Stopping) => served.as_mut().graceful_shutdown(),
     }
     tokio::select! {
-        _ = served.as_mut() => {}
+        ended = served.as_mut() => count(&worker, ended),
         () = phase.reached(Phase::Over) => {}
         () = last_call(&has_asked) => {}
+    }
+}
+
+/// An error is the visitor's end of the line: they hung up, or sent what is not HTTP, which hyper has
+/// answered itself.
+fn count(worker: &Worker, ended: hyper::Result<()>) {
+    let gateway = worker.gateway();
+    let connections = &gateway.metrics.connections;
+    match ended {
+        Err(error) if error.is_parse_too_large() => connections.refused(RefusedHead::TooLarge),
+        Err(error) if error.is_parse() => connections.refused(RefusedHead::Malformed),
+        Ok(()) | Err(_) => {}
     }
 }
 
@@ -108,16 +121,16 @@ async fn shake_hands(
     let limit = worker.gateway().config.server.limits.head_timeout;
     let accepting = TlsAcceptor::from(certificates.current()).accept(stream);
     let shaken = tokio::select! {
-        shaken = timeout(limit, accepting) => shaken.ok()?,
+        shaken = timeout(limit, accepting) => shaken,
         () = past_last_call(worker.phase.clone()) => return None,
     };
     match shaken {
-        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
-        Err(error) => {
-            tracing::debug!(%error, "a TLS handshake failed");
-            None
-        }
+        Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
+    worker.gateway().metrics.connections.handshakes_failed.inc();
+    None
 }
 
 /// A second after the stop.

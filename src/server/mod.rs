@@ -229,7 +229,10 @@ impl Running {
         lanes: listener::Lanes,
     ) -> Result<(), StartError> {
         let connections = self.gateway().config.server.limits.connections;
-        let permits = Arc::new(Semaphore::new(descriptors::make_room(connections)));
+        let room = descriptors::make_room(connections);
+        let limit = &self.gateway().metrics.connections.limit;
+        limit.set(i64::try_from(room).unwrap_or(i64::MAX));
+        let permits = Arc::new(Semaphore::new(room));
         let _inside = self.control.enter();
         for socket in sockets {
             let accepting = listener::accept_all(

@@ -66,7 +66,7 @@ fn run(runtime: &Runtime, current: &Current, phase: Follow, arriving: UnboundedR
     LocalSet::new().block_on(runtime, async {
         let worker = Rc::new(Worker {
             current: current.follow(),
-            upstreams: Upstreams::new(),
+            upstreams: Upstreams::new(Arc::clone(&current.gateway().metrics)),
             phase: phase.clone(),
         });
         serve_all(&worker, arriving, current.changes()).await;

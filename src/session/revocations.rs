@@ -55,6 +55,11 @@ impl Revocations {
         }
     }
 
+    /// How many are held.
+    pub fn held(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// Whether the token of these claims was ended.
     pub fn cover(&self, claims: &Claims) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {

@@ -1,6 +1,7 @@
 //! Where users, keys and sessions live: the traits, and the stores behind them.
 
 pub mod keys;
+pub mod measured;
 pub mod memory;
 pub mod records;
 pub mod seal;
@@ -17,9 +18,11 @@ use thiserror::Error;
 use crate::clock::{Clock, Timestamp};
 use crate::config::StorageSettings;
 use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::observe::metrics::StoreMetrics;
 use crate::random;
 use crate::session::key_ring::KeyError;
 use crate::session::{RevokeReason, SessionRow};
+use crate::store::measured::{MeasuredDirectory, MeasuredSessions};
 use crate::store::memory::MemoryStore;
 use crate::store::seal::MasterKey;
 use crate::store::sqlite::SqliteStore;
@@ -43,6 +46,17 @@ pub struct Opened {
     pub sessions: Arc<dyn Sessions>,
     /// What the keys are sealed with.
     pub master: MasterKey,
+}
+
+impl Opened {
+    /// The same store, with every operation measured.
+    pub fn measured(self, metrics: &StoreMetrics) -> Self {
+        Self {
+            directory: Arc::new(MeasuredDirectory::new(self.directory, metrics)),
+            sessions: Arc::new(MeasuredSessions::new(self.sessions, metrics)),
+            master: self.master,
+        }
+    }
 }
 
 /// Opens the store that the configuration names.

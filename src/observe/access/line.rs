@@ -88,7 +88,7 @@ impl<'a> Told<'a> {
             status: entry.status.map_or(GONE, |status| status.as_u16()),
             bytes: entry.bytes,
             complete: entry.complete,
-            duration_ms: millis(entry.started.elapsed()),
+            duration_ms: millis(entry.took),
             upstream_ms: entry.upstream.map(millis),
             user_agent: entry.user_agent.as_ref().map(text),
             referer: entry.referer.as_ref().and_then(origin),

@@ -61,7 +61,7 @@ impl Bench {
         let route = route(app.local_addr().unwrap().port());
         Self {
             app,
-            upstreams: Upstreams::new(),
+            upstreams: Upstreams::new(Arc::default()),
             route,
             settings: HeaderSettings {
                 identity: true,

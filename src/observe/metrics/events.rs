@@ -1,0 +1,228 @@
+//! How often did people sign in and out, refresh, and fail to, and when was which configuration taken
+//! over? Counted from what the audit log is told.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::clock::Timestamp;
+use crate::observe::Event;
+use crate::observe::audit::{Denial, SignInRefusal, refusal_word, verdict_word};
+use crate::observe::metrics::Family;
+
+/// What can become of a sign-in.
+const SIGN_INS: [&str; 5] = [
+    SIGNED_IN,
+    "unknown_user",
+    "wrong_password",
+    "disabled",
+    "user_changed",
+];
+const SIGNED_IN: &str = "signed_in";
+/// What can become of a refresh, with the words of the audit log.
+const REFRESHES: [&str; 11] = [
+    "rotate",
+    "same",
+    "redeliver",
+    "revoked",
+    "user_changed",
+    "expired",
+    "straggler",
+    "reuse",
+    "fork",
+    "from_the_future",
+    "unknown_token",
+];
+/// How much was signed out.
+const SIGN_OUTS: [&str; 2] = [SESSION, EVERYWHERE];
+const SESSION: &str = "session";
+const EVERYWHERE: &str = "everywhere";
+/// Why somebody who is signed in was turned away.
+const DENIALS: [&str; 2] = [NOT_ALLOWED, CROSS_SITE];
+const NOT_ALLOWED: &str = "not_allowed";
+const CROSS_SITE: &str = "cross_site";
+
+/// What can become of a new configuration.
+const RELOADS: [&str; 2] = [APPLIED, REFUSED];
+const APPLIED: &str = "applied";
+const REFUSED: &str = "refused";
+
+/// The handles. Cheap enough to look for by word: no event is on the way of every request.
+#[derive(Clone)]
+pub struct Events {
+    sign_ins: Words<5>,
+    refreshes: Words<11>,
+    sign_outs: Words<2>,
+    denials: Words<2>,
+    password_changes: Counter,
+    reloads: Words<2>,
+    taken_over: Gauge,
+}
+
+/// A counter a word.
+#[derive(Clone)]
+struct Words<const N: usize>([(&'static str, Counter); N]);
+
+impl Events {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let password_changes = Counter::default();
+        registry.register(
+            "password_changes",
+            "Passwords that people changed themselves",
+            password_changes.clone(),
+        );
+        let taken_over = Gauge::default();
+        registry.register_with_unit(
+            "config_applied_timestamp",
+            "When the configuration in use was taken over, since the Unix epoch",
+            Unit::Seconds,
+            taken_over.clone(),
+        );
+        Self {
+            sign_ins: Words::new(
+                registry,
+                ("sign_ins", "Sign-ins by outcome"),
+                "outcome",
+                SIGN_INS,
+            ),
+            refreshes: Words::new(
+                registry,
+                (
+                    "refreshes",
+                    "Refresh tokens that were presented, by the verdict on them",
+                ),
+                "verdict",
+                REFRESHES,
+            ),
+            sign_outs: Words::new(
+                registry,
+                ("sign_outs", "Sign-outs of one session or of all of a user"),
+                "scope",
+                SIGN_OUTS,
+            ),
+            denials: Words::new(
+                registry,
+                (
+                    "denials",
+                    "Requests of somebody signed in that were turned away, by reason",
+                ),
+                "reason",
+                DENIALS,
+            ),
+            password_changes,
+            reloads: Words::new(
+                registry,
+                (
+                    "config_reloads",
+                    "Configurations that were read while running, by outcome",
+                ),
+                "outcome",
+                RELOADS,
+            ),
+            taken_over,
+        }
+    }
+
+    /// Counters that nobody fetches: of a command.
+    pub fn unregistered() -> Self {
+        Self::new(&mut Registry::default())
+    }
+
+    /// Counts an event of this moment.
+    pub(in crate::observe) fn count(&self, event: &Event<'_>, now: Timestamp) {
+        match event {
+            Event::SignedIn { .. } => self.sign_ins.count(SIGNED_IN),
+            Event::SignInRefused { reason, .. } => self.sign_ins.count(refused(*reason)),
+            Event::SignedOut { .. } => self.sign_outs.count(SESSION),
+            Event::SignedOutEverywhere(_) => self.sign_outs.count(EVERYWHERE),
+            Event::PasswordChanged { .. } => {
+                self.password_changes.inc();
+            }
+            Event::Refreshed { verdict, .. } | Event::SessionReuse { verdict, .. } => {
+                self.refreshes.count(verdict_word(*verdict));
+            }
+            Event::RefreshRefused { reason, .. } => self.refreshes.count(refusal_word(*reason)),
+            Event::Denied { reason, .. } => self.denials.count(match reason {
+                Denial::NotAllowed => NOT_ALLOWED,
+                Denial::CrossSite => CROSS_SITE,
+            }),
+            Event::Started { .. } => {
+                self.taken_over.set(now.seconds());
+            }
+            Event::ConfigurationReloaded { .. } => {
+                self.reloads.count(APPLIED);
+                self.taken_over.set(now.seconds());
+            }
+            Event::ConfigurationRefused { .. } => self.reloads.count(REFUSED),
+            Event::UserAdded(_)
+            | Event::UserChanged(_)
+            | Event::PasswordSet(_)
+            | Event::UserDisabled(_)
+            | Event::UserEnabled(_)
+            | Event::UserRemoved(_)
+            | Event::Stopped { .. }
+            | Event::ConfigurationWarning { .. } => {}
+        }
+    }
+}
+
+const fn refused(reason: SignInRefusal) -> &'static str {
+    match reason {
+        SignInRefusal::UnknownUser => "unknown_user",
+        SignInRefusal::WrongPassword => "wrong_password",
+        SignInRefusal::Disabled => "disabled",
+        SignInRefusal::UserChanged => "user_changed",
+    }
+}
+
+impl<const N: usize> Words<N> {
+    fn new(
+        registry: &mut Registry,
+        (name, help): (&str, &str),
+        label: &'static str,
+        words: [&'static str; N],
+    ) -> Self {
+        let family = Family::<Counter, 1>::new(registry, name, help, [label]);
+        Self(words.map(|word| (word, family.with([word]))))
+    }
+
+    fn count(&self, word: &str) {
+        if let Some((_, count)) = self.0.iter().find(|(known, _)| *known == word) {
+            count.inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Verdict;
+
+    #[test]
+    fn every_verdict_and_refusal_has_its_counter() {
+        let verdicts = [
+            Verdict::Revoked,
+            Verdict::UserChanged,
+            Verdict::Expired,
+            Verdict::Same { confirm: true },
+            Verdict::Rotate,
+            Verdict::Redeliver,
+            Verdict::Straggler { first: true },
+            Verdict::Reuse,
+            Verdict::Fork,
+            Verdict::FromTheFuture,
+        ];
+        let words = verdicts.map(Some).into_iter().chain([None]);
+        let words: Vec<&str> = words.map(refusal_word).collect();
+        assert_eq!(words.len(), REFRESHES.len());
+        assert!(words.iter().all(|word| REFRESHES.contains(word)));
+        for reason in [
+            SignInRefusal::UnknownUser,
+            SignInRefusal::WrongPassword,
+            SignInRefusal::Disabled,
+            SignInRefusal::UserChanged,
+        ] {
+            assert!(SIGN_INS.contains(&refused(reason)), "{reason:?}");
+        }
+    }
+}
