@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Gateway, PASSWORD, Request, Setup, Upstream, browser_sign_in};
+use crate::support::{
+    Answer, Gateway, PASSWORD, Request, Scrape, Setup, Upstream, browser_sign_in,
+};
 
 /// Everything open, so that a test is about the failure alone.
 fn open_to(url: &str) -> Gateway {
@@ -153,6 +155,11 @@ fn a_database_that_is_held_by_somebody_costs_nobody_a_session() {
             assert_eq!(answer.head.all("set-cookie"), [""; 0]);
         }
     });
+    let failed = |operation: &str| {
+        let series = format!("vestibule_store_errors_total{{operation=\"{operation}\"}}");
+        Scrape::of(&gateway).get(&series)
+    };
+    assert_eq!((failed("open"), failed("load")), (1.0, 0.0));
     let call = || Request::get("/").header("Cookie", &cookies).send(&gateway);
     assert_eq!(call().status, 200);
     database.execute_batch("COMMIT").unwrap();

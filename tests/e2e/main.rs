@@ -25,6 +25,8 @@ mod log_secrets;
 mod logrotate;
 mod logs;
 mod manual;
+mod metrics;
+mod monitoring;
 mod paths;
 mod proxying;
 mod refreshing;

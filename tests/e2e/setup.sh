@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Makes ready what the end-to-end tests need: curl, logrotate, and a Python with the programs of
-# apps/requirements.txt. Usage: setup.sh FOLDER. Quick when all of it is there already.
+# Makes ready what the end-to-end tests need: curl, logrotate, a Python with the programs of
+# apps/requirements.txt, and Debian's Prometheus. Usage: setup.sh FOLDER. Quick when all of it is there
+# already.
 set -euo pipefail
 
 folder=$1
 wanted=$(dirname "$0")/apps/requirements.txt
 venv=$folder/venv
 stamp=$folder/installed
+prometheus=$folder/prometheus
 
 say() { printf 'e2e set-up: %s\n' "$*" >&2; }
 
@@ -17,7 +19,7 @@ as_root() {
         sudo -n "$@"
     else
         say "cannot install what is missing: neither root nor sudo without a password."
-        say "install it by hand, then run the tests again:  apt-get install curl logrotate python3-venv"
+        say "install it by hand, then run the tests again:  apt-get update && apt-get install curl logrotate python3-venv"
         exit 1
     fi
 }
@@ -51,6 +53,27 @@ install_programs() {
     say "done"
 }
 
+# Its two programs need nothing but the C library, so the package is unpacked, not installed: no service
+# is started, and nothing is left behind outside the folder.
+unpack_prometheus() {
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "missing: prometheus (as Debian calls it), and there is no apt-get and dpkg-deb to fetch it with"
+        exit 1
+    fi
+    say "unpacking Debian's prometheus into $prometheus"
+    local new=$folder/prometheus.new
+    rm -rf "$prometheus" "$new"
+    mkdir -p "$new"
+    fetch_prometheus "$new" || { as_root apt-get update -qq && fetch_prometheus "$new"; }
+    dpkg-deb --extract "$new"/prometheus_*.deb "$new"
+    rm "$new"/prometheus_*.deb
+    "$new/usr/bin/promtool" --version >/dev/null
+    "$new/usr/bin/prometheus" --version >/dev/null
+    mv "$new" "$prometheus"
+}
+
+fetch_prometheus() { (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root prometheus >&2); }
+
 mkdir -p "$folder"
 exec 9>"$folder/lock"
 flock 9 # two test runs on one target folder take turns
@@ -58,3 +81,4 @@ install_packages
 if ! cmp -s "$wanted" "$stamp" || ! "$venv/bin/python" -c '' 2>/dev/null; then
     install_programs
 fi
+[ -d "$prometheus" ] || unpack_prometheus

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::support::{
-    Gateway, Program, Request, Setup, Upstream, curl, sign_in, vestibule, wait_until,
+    Gateway, Program, Request, Scrape, Setup, Upstream, curl, sign_in, vestibule, wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -198,6 +198,11 @@ fn plain_requests_are_sent_on_to_https_where_the_host_is_ours() {
     let bad = ask(Request::get("/").header("Host", "a b"));
     assert_eq!(bad.status, 400);
     assert_eq!(upstream.count(), 0);
+    for (class, count) in [("3xx", 4.0), ("4xx", 3.0)] {
+        let labels = format!("route=\"(redirect)\",class=\"{class}\",by=\"gateway\"");
+        let series = format!("vestibule_requests_total{{{labels}}}");
+        Scrape::wait_for(&gateway, &series, count);
+    }
 }
 
 #[test]
@@ -274,6 +279,7 @@ fn who_does_not_shake_hands_is_not_waited_for() {
     let mut silent = TcpStream::connect(secure(&gateway)).unwrap();
     silent.set_read_timeout(Some(SOON)).unwrap();
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+    Scrape::wait_for(&gateway, "vestibule_tls_handshakes_failed_total", 2.0);
     let _still_silent = TcpStream::connect(secure(&gateway)).unwrap();
     gateway.terminate();
     assert!(gateway.wait_for_exit(Duration::from_secs(20)).success());

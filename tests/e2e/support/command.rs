@@ -53,7 +53,7 @@ pub fn logrotate(arguments: &[&str]) -> Finished {
     run(command, "")
 }
 
-fn run(mut command: Command, input: &str) -> Finished {
+pub(super) fn run(mut command: Command, input: &str) -> Finished {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -133,7 +133,7 @@ pub fn are_installed() {
     let _ = installed();
 }
 
-fn installed() -> &'static Path {
+pub(super) fn installed() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apps");
@@ -163,7 +163,7 @@ fn folder() -> TempDir {
 
 /// An address that nobody listens on, nor will soon: no other test gets its port, and the system gives
 /// ports below 32768 to nobody who does not ask for them.
-fn free_address() -> SocketAddr {
+pub(super) fn free_address() -> SocketAddr {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id().wrapping_mul(61);
     let mut ports = (0..12_000).map(|_| {
