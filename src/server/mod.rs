@@ -25,6 +25,7 @@ mod worker;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
@@ -46,6 +47,9 @@ use crate::server::sockets::Socket;
 pub use certificates::{CertificateError, check as check_certificate};
 pub use reload::{Load, Reloading};
 pub use sockets::Address;
+
+/// How long the end waits for what blocks a thread.
+const LAST_WORK: Duration = Duration::from_secs(2);
 
 /// Why the server could not start.
 #[derive(Debug, Error)]
@@ -187,6 +191,7 @@ impl Running {
         let stopped = Event::Stopped { all_answered };
         gateway.audit.tell(&Source::default(), stopped);
         gateway.logs().for_each(Sink::flush);
+        self.control.shutdown_timeout(LAST_WORK);
         all_answered
     }
 
