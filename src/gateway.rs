@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
 use crate::observe::metrics::Meters;
-use crate::observe::{self, AccessLog, Audit, Metrics, Sink};
+use crate::observe::{self, AccessLog, Audit, Metrics, Sink, Traces};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
@@ -59,6 +59,8 @@ pub struct Gateway {
     pub forwarder: Forwarder,
     /// A line for every answer; `None`: off.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The traces that requests are part of; `None`: off.
+    pub traces: Option<Arc<Traces>>,
     /// A line for every event about sign-ins and users.
     pub audit: Audit,
     /// What is counted.
@@ -85,6 +87,9 @@ pub enum BuildError {
     /// A log cannot be written.
     #[error(transparent)]
     Log(#[from] observe::OpenError),
+    /// Traces cannot be sent.
+    #[error("observe.traces: cannot prepare to send traces")]
+    Traces(#[from] observe::traces::BuildError),
     /// The routes contradict each other.
     #[error("the routes cannot be used")]
     Routes(#[from] RouteError),
@@ -102,6 +107,7 @@ impl Gateway {
         let logs = Logs {
             access: open_access_log(&config)?,
             audit: open_audit(&config, &clock, &metrics)?,
+            traces: open_traces(&config, &background)?,
         };
         let opened = Kept::open(&config, clock, background, metrics).await;
         let kept = opened.map_err(|source| unusable(&config, source))?;
@@ -125,6 +131,11 @@ impl Gateway {
                 self.audit.clone()
             } else {
                 open_audit(&config, &self.clock, &self.metrics)?
+            },
+            traces: if old.traces == new.traces {
+                self.traces.clone()
+            } else {
+                open_traces(&config, &self.background)?
             },
         };
         let has_same_tokens = self.config.tokens == config.tokens;
@@ -178,6 +189,7 @@ impl Gateway {
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             access_log: logs.access,
             audit: logs.audit,
+            traces: logs.traces,
             meters: Arc::new(metrics.meters(&config.routes)),
             metrics,
             config,
@@ -246,10 +258,20 @@ fn open_audit(
     Audit::open(target, Arc::clone(clock), metrics.events.clone())
 }
 
-/// The logs beside the application's, open.
+fn open_traces(
+    config: &Config,
+    background: &Background,
+) -> Result<Option<Arc<Traces>>, observe::traces::BuildError> {
+    let settings = config.observe.traces.as_ref();
+    let traces = settings.map(|settings| Traces::open(settings, background.0.clone()));
+    Ok(traces.transpose()?.map(Arc::new))
+}
+
+/// The logs beside the application's, and the traces, open.
 struct Logs {
     access: Option<Arc<AccessLog>>,
     audit: Audit,
+    traces: Option<Arc<Traces>>,
 }
 
 /// What lives on when the configuration changes.

@@ -30,8 +30,9 @@
 //! | [`session`] | the session, [`session::judge()`], tokens, keys, revocations (pure) |
 //! | [`store`] | where users, keys and sessions live: SQLite or memory |
 //!
-//! Around them: [`config`] reads `config.toml`, [`observe`] writes the logs and counts, [`cli`] is the command
-//! line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and [`random`] are what they say.
+//! Around them: [`config`] reads `config.toml`, [`observe`] writes logs, counts and sends traces,
+//! [`cli`] is the command line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and
+//! [`random`] are what they say.
 //!
 //! A room uses only rooms to its left; `tests/architecture.rs` holds this line:
 //!

@@ -17,6 +17,7 @@ mod takeover;
 mod templates;
 mod tls;
 mod tokens;
+mod traces;
 mod upstream;
 mod value;
 
@@ -41,6 +42,7 @@ pub use server::ServerSettings;
 pub use storage::StorageSettings;
 pub use takeover::Changes;
 pub use tls::TlsSettings;
+pub use traces::TraceSettings;
 pub use upstream::{AppAddress, UpstreamSettings};
 
 use section::Section;

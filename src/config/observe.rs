@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Complaint;
 use super::read::Node;
 use super::section::Section;
+use super::traces::{self, TraceSettings};
 use super::value::{choice, flag, text};
 
 /// `[observe]`.
@@ -18,6 +19,8 @@ pub struct ObserveSettings {
     pub access_log: Option<AccessLogSettings>,
     /// `[observe.audit_log]`; `None`: off.
     pub audit_log: Option<LogTarget>,
+    /// `[observe.traces]`; `None`: off.
+    pub traces: Option<TraceSettings>,
 }
 
 /// How the application log is written.
@@ -97,12 +100,14 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<ObserveSet
     let mut audit = section.section("audit_log");
     let audit_log = audit.parsed("to", "stdout", target(folder));
     audit.finish();
+    let traces = traces::read(section.section("traces"));
     section.finish();
     Some(ObserveSettings {
         log_format,
         log_level,
         access_log: access_log?,
         audit_log: audit_log?,
+        traces: traces?,
     })
 }
 

@@ -32,6 +32,7 @@ impl Node {
 pub(super) enum Value {
     Text(String),
     Integer(i64),
+    Fraction(f64),
     Flag(bool),
     List(Vec<Node>),
     Table(Table),
@@ -99,7 +100,10 @@ impl Lines<'_> {
             DeValue::String(text) => Value::Text(text.into_owned()),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or(Value::Other("a number out of range"), Value::Integer),
-            DeValue::Float(_) => Value::Other("a number with a point"),
+            DeValue::Float(number) => number
+                .as_str()
+                .parse()
+                .map_or(Value::Other("a number out of range"), Value::Fraction),
             DeValue::Boolean(flag) => Value::Flag(flag),
             DeValue::Datetime(_) => Value::Other("a date"),
             DeValue::Array(items) => Value::List(
@@ -202,7 +206,11 @@ fn move_to(value: &mut Value, place: &Place) {
     let nodes: &mut dyn Iterator<Item = &mut Node> = match value {
         Value::List(items) => &mut items.iter_mut(),
         Value::Table(table) => &mut table.values_mut(),
-        Value::Text(_) | Value::Integer(_) | Value::Flag(_) | Value::Other(_) => return,
+        Value::Text(_)
+        | Value::Integer(_)
+        | Value::Fraction(_)
+        | Value::Flag(_)
+        | Value::Other(_) => return,
     };
     for node in nodes {
         node.place = place.clone();

@@ -102,11 +102,13 @@ impl Changes {
             log_level,
             access_log,
             audit_log,
+            traces,
         } = old;
         self.fixed("observe.log_format", log_format, &mut new.log_format);
         self.live("observe.log_level", log_level, &new.log_level);
         self.live("observe.access_log", access_log, &new.access_log);
         self.live("observe.audit_log", audit_log, &new.audit_log);
+        self.live("observe.traces", traces, &new.traces);
     }
 
     fn live<T: PartialEq>(&mut self, option: &'static str, old: &T, new: &T) {
@@ -187,6 +189,11 @@ mod tests {
                 "",
                 "[observe]\naccess_log.to = 'off'\naudit_log.to = 'a.log'",
                 vec!["observe.access_log", "observe.audit_log"],
+            ),
+            (
+                "",
+                "[observe.traces]\notlp_endpoint = 'http://127.0.0.1:4318'",
+                vec!["observe.traces"],
             ),
         ] {
             let changes = changes(server, rest);

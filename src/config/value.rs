@@ -124,6 +124,7 @@ pub(super) fn wrong_kind(value: &Value, wanted: &str) -> Complaint {
     let kind = match value {
         Value::Text(_) => "a text",
         Value::Integer(_) => "a number",
+        Value::Fraction(_) => "a number with a point",
         Value::Flag(_) => "true or false",
         Value::List(_) => "a list",
         Value::Table(_) => "a section",

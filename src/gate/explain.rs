@@ -17,6 +17,7 @@ use crate::identity::{Identity, Known, Proof, Secret, SessionId, User};
 use crate::policy::{Accepts, Found, RouteId};
 use crate::reply::{Problem, Reply};
 use crate::request::id::X_REQUEST_ID;
+use crate::request::trace::{TRACEPARENT, TRACESTATE};
 use crate::request::{Connection, RequestFacts};
 use crate::session::Delivery;
 use crate::session::access_token::{self, Mint, TooLarge};
@@ -33,6 +34,8 @@ const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
 /// an empty store in memory and keys of its own, so that it neither reads nor makes any real key.
 pub struct Explainer {
     gateway: Gateway,
+    /// Whether requests get a place in a trace.
+    traces: bool,
 }
 
 /// Who is asking, on top of what the request says.
@@ -94,7 +97,7 @@ pub enum Outcome {
     Refuse(Problem),
 }
 
-/// What stands for the id that every request gets.
+/// What stands for the id, and for the place in a trace, that every request gets.
 const NEW_ID: &str = "(made for each request)";
 
 impl Explainer {
@@ -104,9 +107,11 @@ impl Explainer {
         clock: Arc<dyn Clock>,
         background: Background,
     ) -> Result<Self, BuildError> {
+        let traces = config.observe.traces.is_some();
         let observe = ObserveSettings {
             access_log: None,
             audit_log: None,
+            traces: None,
             ..config.observe
         };
         let config = Config {
@@ -117,7 +122,7 @@ impl Explainer {
         let gateway = Gateway::build(config, clock, background).await?;
         let until = gateway.clock.now() + LONG_AGO;
         gateway.revocations.end_session(ENDED, until);
-        Ok(Self { gateway })
+        Ok(Self { gateway, traces })
     }
 
     /// The gateway, for its routes and cookies.
@@ -139,6 +144,13 @@ impl Explainer {
         if observed::told_id(gateway, connection, &parts).is_none() {
             let made = HeaderValue::from_static(NEW_ID);
             parts.headers.insert(X_REQUEST_ID, made);
+        }
+        if self.traces {
+            if observed::told_trace(gateway, connection, &parts).is_none() {
+                parts.headers.remove(TRACESTATE);
+            }
+            let made = HeaderValue::from_static(NEW_ID);
+            parts.headers.insert(TRACEPARENT, made);
         }
         let facts = match facts(gateway, &parts, connection) {
             Ok(facts) => facts,

@@ -9,7 +9,6 @@ mod redirect;
 mod unread;
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
@@ -111,10 +110,10 @@ async fn pass(
     noted: &mut Noted,
 ) -> Response<Body> {
     let (id, facts) = (forwarded.permit.route(), forwarded.facts);
-    let sent = Instant::now();
+    let sent = noted.sent(gateway, id);
     let answered = gateway.forwarder.forward(upstreams, forwarded).await;
     let took = sent.elapsed();
-    noted.asked(took);
+    noted.answered(took, &answered);
     let meter = gateway.meters.upstream(id);
     match answered {
         Ok(response) => {

@@ -30,6 +30,9 @@ impl Notes {
 
     /// Tells what is noted of the request, and the audit log where somebody was turned away.
     pub(super) fn tell(self, gateway: &Gateway, facts: &RequestFacts, noted: &mut Noted) {
+        if let Some(entry) = &mut noted.entry {
+            entry.asked(facts);
+        }
         let Some(id) = self.route else {
             return;
         };

@@ -14,10 +14,12 @@ use http_body::{Body as _, Frame, SizeHint};
 use crate::gateway::Gateway;
 use crate::observe::Entry;
 use crate::observe::metrics::{Destination, Meters};
-use crate::proxy::Body;
+use crate::observe::traces::Span;
+use crate::policy::RouteId;
+use crate::proxy::{Body, ForwardError};
 use crate::random;
 use crate::request::id::X_REQUEST_ID;
-use crate::request::{Connection, RequestId};
+use crate::request::{Connection, RequestId, TraceId, TraceParent};
 
 /// The body of an answer, counted as it goes.
 pub struct Observed {
@@ -47,17 +49,42 @@ pub(super) fn begin(
     request: &mut Parts,
     destination: Destination,
 ) -> (RequestId, Noted) {
+    let started = Instant::now();
     let trusted = &gateway.config.server.trusted_proxies;
     let told = told_id(gateway, connection, request);
     let id = told.unwrap_or_else(|| RequestId::from_bytes(random::bytes()));
     request.headers.insert(X_REQUEST_ID, id.header().clone());
-    let entry = gateway.access_log.as_ref().map(|log| {
-        let mut entry = Entry::begin(log, gateway.clock.now(), request, id.clone());
+    let (trace, span) = trace(gateway, connection, request).unzip();
+    let span = span.flatten();
+    let entry = (gateway.access_log.is_some() || span.is_some()).then(|| {
+        let log = gateway.access_log.clone();
+        let at = (gateway.clock.now(), started);
+        let mut entry = Entry::begin(log, at, request, id.clone());
         entry.client = trusted.client(connection.peer, &request.headers);
+        entry.trace = trace;
+        entry.span = span;
         entry
     });
-    let noted = Noted::begin(gateway, destination, entry);
+    let noted = Noted::begin(gateway, started, destination, entry);
     (id, noted)
+}
+
+/// The trace of the request where there are traces, and its span where that one is recorded.
+fn trace(
+    gateway: &Gateway,
+    connection: Connection,
+    request: &mut Parts,
+) -> Option<(TraceId, Option<Box<Span>>)> {
+    let traces = gateway.traces.as_ref()?;
+    let told = told_trace(gateway, connection, request);
+    let trace = traces.join(told, &mut request.headers);
+    let span = || Box::new(Span::new(Arc::clone(traces), trace));
+    Some((trace.id, trace.is_sampled().then(span)))
+}
+
+fn is_trusted(gateway: &Gateway, connection: Connection) -> bool {
+    let trusted = &gateway.config.server.trusted_proxies;
+    connection.peer.is_some_and(|peer| trusted.contains(peer))
 }
 
 /// The id that a trusted proxy gave the request.
@@ -66,10 +93,19 @@ pub(super) fn told_id(
     connection: Connection,
     request: &Parts,
 ) -> Option<RequestId> {
-    let trusted = &gateway.config.server.trusted_proxies;
-    let is_trusted = connection.peer.is_some_and(|peer| trusted.contains(peer));
-    is_trusted
+    is_trusted(gateway, connection)
         .then(|| RequestId::read(&request.headers))
+        .flatten()
+}
+
+/// The trace that a trusted proxy put the request into. Strangers do not decide what we record.
+pub(super) fn told_trace(
+    gateway: &Gateway,
+    connection: Connection,
+    request: &Parts,
+) -> Option<TraceParent> {
+    is_trusted(gateway, connection)
+        .then(|| TraceParent::read(&request.headers))
         .flatten()
 }
 
@@ -92,10 +128,15 @@ pub(super) fn follow(
 }
 
 impl Noted {
-    fn begin(gateway: &Gateway, destination: Destination, entry: Option<Entry>) -> Self {
+    fn begin(
+        gateway: &Gateway,
+        started: Instant,
+        destination: Destination,
+        entry: Option<Entry>,
+    ) -> Self {
         gateway.meters.begin();
         Self {
-            started: Instant::now(),
+            started,
             meters: Arc::clone(&gateway.meters),
             destination,
             by_app: false,
@@ -104,10 +145,28 @@ impl Noted {
         }
     }
 
-    /// The app was asked, and this is how long the head of its answer, or its failure, took.
-    pub(super) fn asked(&mut self, took: Duration) {
+    /// The request goes to the app of this route now.
+    pub(super) fn sent(&mut self, gateway: &Gateway, route: RouteId) -> Instant {
+        let sent = Instant::now();
+        let route = gateway.config.routes.get(route.index());
+        if let (Some(entry), Some(route)) = (&mut self.entry, route) {
+            entry.forwarded(&route.upstream.address, sent);
+        }
+        sent
+    }
+
+    /// This became of it, and this is how long the head of the answer, or the failure, took.
+    pub(super) fn answered(
+        &mut self,
+        took: Duration,
+        answer: &Result<Response<Body>, ForwardError>,
+    ) {
         if let Some(entry) = &mut self.entry {
-            entry.upstream = Some(took);
+            let outcome = match answer {
+                Ok(response) => Ok(response.status()),
+                Err(error) => Err(error.failure().word()),
+            };
+            entry.answered(took, outcome);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{REFERER, USER_AGENT};
 use http::request::Parts;
@@ -10,11 +10,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Version};
 
 use crate::clock::Timestamp;
-use crate::config::{AccessFormat, AccessLogSettings};
+use crate::config::{AccessFormat, AccessLogSettings, AppAddress};
 use crate::identity::{Identity, SessionId};
+use crate::observe::traces::{Forward, Span};
 use crate::observe::{OpenError, Sink};
 use crate::policy::RouteName;
-use crate::request::RequestId;
+use crate::request::{RequestFacts, RequestId, TraceId};
 
 mod line;
 
@@ -44,16 +45,17 @@ impl AccessLog {
     }
 }
 
-/// What is told about one request, gathered on its way. Its line is written when it is dropped, so
-/// that there is one line whatever ends the request.
+/// What is told about one request, gathered on its way. Its line is written when it is dropped, and
+/// its spans with it, so that there is one line whatever ends the request.
 pub struct Entry {
-    log: Arc<AccessLog>,
-    at: Timestamp,
+    log: Option<Arc<AccessLog>>,
+    pub(super) at: Timestamp,
+    pub(super) started: Instant,
     id: RequestId,
-    method: Method,
-    target: Option<PathAndQuery>,
-    version: Version,
-    user_agent: Option<HeaderValue>,
+    pub(super) method: Method,
+    pub(super) target: Option<PathAndQuery>,
+    pub(super) version: Version,
+    pub(super) user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     /// The address of the person's machine, where it is known.
     pub client: Option<IpAddr>,
@@ -71,14 +73,24 @@ pub struct Entry {
     pub bytes: u64,
     /// Whether that is all of it.
     pub complete: bool,
+    /// The trace that it is part of, where there are traces.
+    pub trace: Option<TraceId>,
+    /// Where its spans come from, where the trace is recorded.
+    pub span: Option<Box<Span>>,
 }
 
 impl Entry {
-    /// Begins with what the request itself says.
-    pub fn begin(log: &Arc<AccessLog>, at: Timestamp, request: &Parts, id: RequestId) -> Self {
+    /// Begins with what the request itself says. Without a log, its spans are all that is told.
+    pub fn begin(
+        log: Option<Arc<AccessLog>>,
+        (at, started): (Timestamp, Instant),
+        request: &Parts,
+        id: RequestId,
+    ) -> Self {
         Self {
-            log: Arc::clone(log),
+            log,
             at,
+            started,
             id,
             method: request.method.clone(),
             target: request.uri.path_and_query().cloned(),
@@ -93,6 +105,34 @@ impl Entry {
             status: None,
             bytes: 0,
             complete: false,
+            trace: None,
+            span: None,
+        }
+    }
+
+    /// Adds what was asked for.
+    pub fn asked(&mut self, facts: &RequestFacts) {
+        if let Some(span) = &mut self.span {
+            span.asked = Some((facts.scheme, facts.host.clone()));
+        }
+    }
+
+    /// Adds that the request goes on to an app now.
+    pub fn forwarded(&mut self, to: &AppAddress, sent: Instant) {
+        if let Some(span) = &mut self.span {
+            span.forward = Some(Forward {
+                to: to.clone(),
+                sent,
+                answered: None,
+            });
+        }
+    }
+
+    /// Adds the app's status, or a word for what went wrong, and how long that took.
+    pub fn answered(&mut self, took: Duration, outcome: Result<StatusCode, &'static str>) {
+        self.upstream = Some(took);
+        if let Some(forward) = self.span.as_mut().and_then(|span| span.forward.as_mut()) {
+            forward.answered = Some((took, outcome));
         }
     }
 
@@ -104,6 +144,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        line::write(self, |line| self.log.sink.push(line));
+        if let Some(log) = &self.log {
+            line::write(self, log, |line| log.sink.push(line));
+        }
+        if let Some(span) = self.span.take() {
+            span.end(self);
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! What the program says while it runs: application log, access log, audit log, metrics.
+//! What the program says while it runs: application log, access log, audit log, metrics, traces.
 
 pub mod access;
 pub mod audit;
 pub mod log;
 pub mod metrics;
 pub mod sink;
+pub mod traces;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub use audit::{Audit, Event, Person, Source};
 pub use log::{ApplicationLog, Level, start_log};
 pub use metrics::Metrics;
 pub use sink::{OpenError, Sink};
+pub use traces::Traces;
 
 /// A moment as the logs write it: RFC 3339, UTC, to the millisecond.
 struct Moment(Timestamp);

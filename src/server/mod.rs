@@ -48,7 +48,7 @@ pub use certificates::{CertificateError, check as check_certificate};
 pub use reload::{Load, Reloading};
 pub use sockets::Address;
 
-/// How long the end waits for what blocks a thread.
+/// How long the end waits for what blocks a thread, such as the search for a collector's address.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
 /// Why the server could not start.
@@ -190,6 +190,9 @@ impl Running {
         let gateway = self.current.gateway();
         let stopped = Event::Stopped { all_answered };
         gateway.audit.tell(&Source::default(), stopped);
+        if let Some(traces) = &gateway.traces {
+            traces.stop();
+        }
         gateway.logs().for_each(Sink::flush);
         self.control.shutdown_timeout(LAST_WORK);
         all_answered

@@ -9,11 +9,11 @@ use std::time::Duration;
 use http::{HeaderValue, Version};
 use serde::Serialize;
 
-use super::{Entry, GONE};
+use super::{AccessLog, Entry, GONE};
 use crate::config::AccessFormat;
 use crate::identity::SessionId;
 use crate::observe::{Moment, shown, shown_if};
-use crate::request::Origin;
+use crate::request::{Origin, TraceId};
 
 thread_local! {
     /// Lines are made here, so that a line costs no memory of its own.
@@ -24,11 +24,11 @@ thread_local! {
 const KEPT: usize = 64 << 10;
 
 /// Makes the line, with its line feed, and hands it on.
-pub(super) fn write(entry: &Entry, hand_on: impl FnOnce(&[u8])) {
+pub(super) fn write(entry: &Entry, log: &AccessLog, hand_on: impl FnOnce(&[u8])) {
     LINE.with_borrow_mut(|line| {
         line.clear();
-        let told = Told::of(entry);
-        match entry.log.format {
+        let told = Told::of(entry, log);
+        match log.format {
             // Numbers and texts in a struct always serialise.
             AccessFormat::Json => drop(serde_json::to_writer(&mut *line, &told)),
             AccessFormat::Combined => told.combine(entry, line),
@@ -46,6 +46,8 @@ struct Told<'a> {
     time: Moment,
     log: &'static str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown_if")]
+    trace_id: Option<TraceId>,
     client: Option<IpAddr>,
     user: Option<&'a str>,
     #[serde(serialize_with = "shown_if")]
@@ -68,13 +70,14 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(entry: &'a Entry) -> Self {
+    fn of(entry: &'a Entry, log: &AccessLog) -> Self {
         let target = entry.target.as_ref();
         let visitor = entry.visitor.as_ref();
         Self {
             time: Moment(entry.at),
             log: "access",
             request_id: entry.id.as_str(),
+            trace_id: entry.trace,
             client: entry.client,
             user: visitor.map(|(identity, _)| identity.name.as_str()),
             session_id: visitor.map(|(_, session)| *session),
@@ -82,7 +85,7 @@ impl<'a> Told<'a> {
             method: entry.method.as_str(),
             path: target.map_or("*", |target| target.path()),
             query: target
-                .filter(|_| entry.log.query)
+                .filter(|_| log.query)
                 .and_then(|target| target.query()),
             protocol: protocol(entry.version),
             status: entry.status.map_or(GONE, |status| status.as_u16()),
@@ -96,7 +99,7 @@ impl<'a> Told<'a> {
     }
 
     /// `client - user [time] "request" status bytes "referer" "user agent"`, then seconds, seconds of
-    /// the app, route, session and request id.
+    /// the app, route, session and request id, and the trace's id where there are traces.
     fn combine(&self, entry: &Entry, line: &mut Vec<u8>) {
         let mut out = Text(line);
         // A vector takes all that is written to it.
@@ -125,6 +128,9 @@ impl<'a> Told<'a> {
             OrDash(self.session_id),
             Escaped(self.request_id),
         );
+        if let Some(trace) = self.trace_id {
+            let _ = write!(out, " {trace}");
+        }
     }
 }
 
@@ -209,14 +215,11 @@ impl fmt::Display for NcsaTime {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use http::{Request, StatusCode};
 
     use super::*;
     use crate::clock::Timestamp;
     use crate::config::{AccessLogSettings, LogTarget};
-    use crate::observe::AccessLog;
     use crate::policy::RouteName;
     use crate::request::RequestId;
 
@@ -227,14 +230,14 @@ mod tests {
             format,
             query,
         };
-        let log = Arc::new(AccessLog::open(&settings).unwrap());
+        let log = AccessLog::open(&settings).unwrap();
         let mut request = Request::builder().uri("/a%20b?secret=1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let at = Timestamp::from_millis(1_795_255_200_123);
-        let mut entry = Entry::begin(&log, at, &parts, RequestId::from_bytes([0; 16]));
+        let mut entry = Entry::begin(None, at, &parts, RequestId::from_bytes([0; 16]));
         entry.client = "198.51.100.7".parse().ok();
         entry.route = RouteName::parse("app").ok();
         entry.status = Some(StatusCode::OK);
@@ -242,7 +245,7 @@ mod tests {
         entry.complete = true;
         entry.upstream = Some(Duration::from_micros(1500));
         let mut line = String::new();
-        write(&entry, |bytes| {
+        write(&entry, &log, |bytes| {
             line = String::from_utf8(bytes.to_vec()).unwrap();
         });
         line

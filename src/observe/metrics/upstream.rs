@@ -26,13 +26,25 @@ pub enum Failure {
 
 impl Failure {
     /// All of them, in the order they are declared in.
-    const WORDS: [&str; 5] = [
+    const WORDS: [&'static str; 5] = [
         "unreachable",
         "timed_out",
         "bad_answer",
         "body_timed_out",
         "bad_body",
     ];
+
+    /// What it is called in labels and spans.
+    pub const fn word(self) -> &'static str {
+        let [unreachable, timed_out, bad_answer, body_timed_out, bad_body] = Self::WORDS;
+        match self {
+            Self::Unreachable => unreachable,
+            Self::TimedOut => timed_out,
+            Self::BadAnswer => bad_answer,
+            Self::BodyTimedOut => body_timed_out,
+            Self::BadBody => bad_body,
+        }
+    }
 }
 
 /// The families.
