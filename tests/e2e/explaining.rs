@@ -16,6 +16,10 @@ use Who::{Bearer, Cookie, Stranger};
 
 const PAGE: (&str, &str) = ("Accept", "text/html");
 const EVIL: (&str, &str) = ("X-Forwarded-User", "eve");
+const TRACE: (&str, &str) = (
+    "traceparent",
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+);
 const PREFLIGHT: &[(&str, &str)] = &[
     ("Origin", "http://other.example"),
     ("Access-Control-Request-Method", "PUT"),
@@ -34,6 +38,7 @@ fn gateway(upstream: &Upstream) -> Gateway {
         .route("/templates", &url, "signed-in", templates)
         .route("/api", &url, "signed-in", "preflight = \"forward\"")
         .section("[headers]\nforwarded = true")
+        .section("[observe.traces]\notlp_endpoint = \"http://127.0.0.1:9\"\nsample = 0.0")
         .user("bob", &["--group", "ops", "--display-name", "Zoë"])
         .start()
 }
@@ -67,6 +72,7 @@ const CASES: &[Case] = &[
         &[("Origin", "http://other.example")],
     ),
     ("GET", "/public", Stranger, &[EVIL]),
+    ("GET", "/public", Stranger, &[TRACE, ("tracestate", "a=b")]),
     ("GET", "/public/x", Bearer("ada"), &[]),
     (
         "GET",
@@ -151,7 +157,7 @@ fn received(upstream: &Upstream, route: &Value, sessions: &[String]) -> Vec<Valu
         if name == "x-vestibule-assertion" {
             *value = format!("(signed JWT for route {route})");
         }
-        if name == "x-request-id" {
+        if name == "x-request-id" || name == "traceparent" {
             *value = "(made for each request)".to_owned();
         }
         if name == "authorization" && value.starts_with("Basic Ym9iOmh") {

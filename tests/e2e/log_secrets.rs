@@ -1,4 +1,4 @@
-//! Does any log hold a secret? All of them at their most talkative, through every endpoint and refusal.
+//! Does any log or span hold a secret? All of them at their most talkative, through every endpoint and refusal.
 
 use std::fs;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Gateway, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in, cookies_of, refresh,
-    sign_in,
+    Gateway, PASSWORD, Program, Request, Setup, Tokens, Upstream, browser_sign_in, cookies_of,
+    refresh, sign_in,
 };
 
 const WRONG: &str = "a-wrong-password-of-somebody";
@@ -42,12 +42,18 @@ impl Secrets {
 #[test]
 fn no_log_holds_a_token_cookie_password_key_or_assertion() {
     let upstream = Upstream::start();
+    let collector = Program::otlp_receiver();
+    let traces = format!(
+        "[observe.traces]\notlp_endpoint = \"{}\"\n",
+        collector.url()
+    );
     let mut gateway = Setup::in_front_of(&upstream)
         .route("/open", &upstream.url(), "anyone", "")
         .route("/maybe", &upstream.url(), "optional", "")
         .route("/ops", &upstream.url(), "{ groups = [\"ops\"] }", "")
         .route("/down", "http://127.0.0.1:9", "signed-in", "")
         .section(TALKATIVE)
+        .section(&traces)
         .start();
     let mut secrets = Secrets::default();
     secrets.add(PASSWORD);
@@ -75,6 +81,10 @@ fn no_log_holds_a_token_cookie_password_key_or_assertion() {
         );
         none_in(name, &text, &secrets);
     }
+    let spans = collector.spans();
+    let text = serde_json::to_string(&spans).unwrap();
+    assert!(text.contains("/vestibule/refresh"), "{text}");
+    none_in("the spans", &text, &secrets);
     let log = gateway.log();
     assert!(log.contains("cannot be reached"), "{log}");
     none_in("the application log", &log, &secrets);

@@ -41,6 +41,7 @@ mod systemd;
 mod third_party;
 mod tls;
 mod tokens;
+mod traces;
 mod unix_sockets;
 mod walkthrough;
 mod websocket;

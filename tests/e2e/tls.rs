@@ -310,3 +310,28 @@ fn check_and_serve_say_what_is_wrong_with_a_certificate() {
     fs::remove_file(files.path("cert.pem")).unwrap();
     refuses("cert.pem cannot be read: No such file or directory");
 }
+
+#[test]
+fn spans_go_by_https_to_a_collector_whose_certificate_is_good() {
+    let upstream = Upstream::start();
+    let collector = Program::otlp_receiver();
+    let files = Files::new();
+    let front = Setup::new().route("/", &collector.url(), "anyone", "");
+    let front = files.before(front).start();
+    let port = secure(&front).port();
+    let setup = Setup::in_front_of(&upstream).section(&format!(
+        "[observe.traces]\notlp_endpoint = \"https://localhost:{port}\"\n"
+    ));
+    let trusting = setup
+        .clone()
+        .environment("SSL_CERT_FILE", &files.path("cert.pem"))
+        .start();
+    Request::get("/trusted").send(&trusting);
+    wait_until("the span", SOON, || !collector.spans().is_empty());
+    let wary = setup.start();
+    Request::get("/untrusted").send(&wary);
+    wait_until("the complaint", SOON, || {
+        wary.log().contains("invalid peer certificate")
+    });
+    assert_eq!(collector.spans().len(), 1);
+}

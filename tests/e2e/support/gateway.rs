@@ -29,6 +29,7 @@ pub struct Setup {
     routes: String,
     sections: String,
     users: Vec<(String, Vec<String>)>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A running gateway; ends at once when dropped.
@@ -38,6 +39,7 @@ pub struct Gateway {
     admin: SocketAddr,
     log: Arc<Mutex<String>>,
     folder: TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -50,6 +52,7 @@ impl Setup {
             routes: String::new(),
             sections: String::new(),
             users: Vec::new(),
+            environment: Vec::new(),
         };
         setup.user(
             "ada",
@@ -114,6 +117,12 @@ impl Setup {
         self
     }
 
+    /// With this in its environment.
+    pub fn environment(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
     /// The configuration as a file holds it.
     pub fn to_toml(&self) -> String {
         format!(
@@ -131,7 +140,7 @@ impl Setup {
             arguments.extend(options.iter().map(String::as_str));
             vestibule(folder.path(), &arguments, &format!("{PASSWORD}\n")).expect_success();
         }
-        Gateway::start(folder)
+        Gateway::start(folder, self.environment.clone())
     }
 }
 
@@ -141,10 +150,11 @@ impl Gateway {
         Setup::in_front_of(upstream).start()
     }
 
-    fn start(folder: TempDir) -> Self {
+    fn start(folder: TempDir, environment: Vec<(&'static str, String)>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
             .args(["serve", "--config", "config.toml"])
             .current_dir(folder.path())
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -160,6 +170,7 @@ impl Gateway {
             admin,
             log,
             folder,
+            environment,
         };
         wait_until("the gateway to be ready", TO_START, || gateway.is_ready());
         gateway
@@ -295,7 +306,7 @@ impl Gateway {
         assert!(status.success(), "{status}");
         let empty = TempDir::new().expect("a temporary folder can be made");
         let folder = std::mem::replace(&mut self.folder, empty);
-        Self::start(folder)
+        Self::start(folder, self.environment.clone())
     }
 
     fn is_ready(&self) -> bool {

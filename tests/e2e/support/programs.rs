@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::wait_until;
+use super::{Connection, wait_until};
 
 /// Python takes its time to start on a busy machine.
 const TO_START: Duration = Duration::from_secs(60);
@@ -25,7 +25,24 @@ pub struct Program {
 impl Program {
     /// A WebSocket server that sends back what it receives (apps/echo_ws.py).
     pub fn websocket_echo() -> Self {
-        let script = here().join("apps/echo_ws.py");
+        Self::of_ours("echo_ws.py")
+    }
+
+    /// A collector of traces (apps/otlp_receiver.py).
+    pub fn otlp_receiver() -> Self {
+        Self::of_ours("otlp_receiver.py")
+    }
+
+    /// The spans that the collector of traces has taken so far.
+    pub fn spans(&self) -> Vec<serde_json::Value> {
+        let mut connection = Connection::open(self.address);
+        connection.send("GET /spans HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        serde_json::from_value(connection.answer().json()).expect("a list")
+    }
+
+    /// A script of apps/ that says at the end of its first line where it listens.
+    fn of_ours(name: &str) -> Self {
+        let script = here().join("apps").join(name);
         let mut child = python(&[script.to_str().expect("the path is text")])
             .stdout(Stdio::piped())
             .spawn()
