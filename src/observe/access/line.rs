@@ -221,7 +221,8 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::config::{AccessLogSettings, LogTarget};
     use crate::policy::RouteName;
-    use crate::request::RequestId;
+    use crate::request::trace::Share;
+    use crate::request::{RequestId, Trace, TraceParent};
 
     /// The line of a request with these headers.
     fn line(format: AccessFormat, query: bool, headers: &[(&str, &[u8])]) -> String {
@@ -238,6 +239,8 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let at = Timestamp::from_millis(1_795_255_200_123);
         let mut entry = Entry::begin(None, at, &parts, RequestId::from_bytes([0; 16]));
+        let told = TraceParent::read(&parts.headers);
+        entry.trace = told.map(|told| Trace::join(Some(told), [1; 32], Share::ALL).id);
         entry.client = "198.51.100.7".parse().ok();
         entry.route = RouteName::parse("app").ok();
         entry.status = Some(StatusCode::OK);
@@ -288,6 +291,23 @@ mod tests {
         assert!(line.starts_with(start), "{line}");
         let end = " 0.0015 app - AAAAAAAAAAAAAAAAAAAAAA\n";
         assert!(line.ends_with(end), "{line}");
+    }
+
+    #[test]
+    fn a_line_names_its_trace_where_there_are_traces() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let parent = format!("00-{id}-00f067aa0ba902b7-00");
+        let headers: &[(&str, &[u8])] = &[("traceparent", parent.as_bytes())];
+        let json: serde_json::Value =
+            serde_json::from_str(&line(AccessFormat::Json, false, headers)).unwrap();
+        assert_eq!(json["trace_id"], id);
+        let combined = line(AccessFormat::Combined, false, headers);
+        assert!(
+            combined.ends_with(&format!(" AAAAAAAAAAAAAAAAAAAAAA {id}\n")),
+            "{combined}"
+        );
+        let without = line(AccessFormat::Json, false, &[]);
+        assert!(!without.contains("trace_id"), "{without}");
     }
 
     #[test]
