@@ -20,7 +20,7 @@ use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
 use crate::session::{KeyRing, Revocations, TokenSettings};
-use crate::store::{self, Directory, Sessions, StoreError};
+use crate::store::{self, Directory, Sessions, Spans, StoreError};
 
 /// How much memory verified access tokens may take, in bytes.
 const TOKEN_CACHE: u64 = 16 * 1024 * 1024;
@@ -219,6 +219,12 @@ impl Gateway {
         }
     }
 
+    /// Learns what other processes have ended meanwhile.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let (sessions, revocations) = (&*self.sessions, &*self.revocations);
+        store::catch_up(sessions, revocations, self.clock.now(), spans(&self.config)).await
+    }
+
     /// The logs beside the application's.
     pub fn logs(&self) -> impl Iterator<Item = &Sink> {
         let access = self.access_log.as_deref().map(AccessLog::sink);
@@ -334,12 +340,8 @@ async fn load_revocations(
     sessions: &dyn Sessions,
     clock: &dyn Clock,
 ) -> Result<Arc<Revocations>, StoreError> {
-    let span = config.tokens.revocation_span();
-    let until = clock.now() + span;
     let revocations = Revocations::default();
-    for session in sessions.revoked_within(span).await? {
-        revocations.end_session(session, until);
-    }
+    store::catch_up(sessions, &revocations, clock.now(), spans(config)).await?;
     Ok(Arc::new(revocations))
 }
 
@@ -352,6 +354,13 @@ fn authenticator(
     let lookups = metrics.tokens.lookups.clone();
     let (ring, revocations) = (Arc::clone(ring), Arc::clone(revocations));
     Authenticator::new(tokens.clone(), ring, revocations, TOKEN_CACHE, lookups)
+}
+
+fn spans(config: &Config) -> Spans {
+    Spans {
+        tokens: config.tokens.revocation_span(),
+        grace: config.sessions.grace,
+    }
 }
 
 fn hasher(background: &Background) -> Hasher {

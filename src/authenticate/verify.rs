@@ -82,7 +82,7 @@ impl Authenticator {
     fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Reason> {
         let claims = self.authentic(token).map_err(reason)?;
         claims.check_times(now, &self.settings).map_err(reason)?;
-        if self.revocations.cover(&claims) {
+        if self.revocations.cover(&claims, now) {
             return Err(Reason::Revoked);
         }
         Ok(claims)

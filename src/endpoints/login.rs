@@ -1,7 +1,6 @@
 //! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, USER_AGENT};
@@ -254,13 +253,10 @@ async fn replace(gateway: &Gateway, headers: &HeaderMap) {
         return;
     };
     let revoked = gateway.sessions.revoke(old.session, RevokeReason::Replaced);
-    let revocations = Arc::clone(&gateway.revocations);
-    let grace = gateway.config.sessions.grace;
-    let until = last_token_ends(gateway.clock.now() + grace, &gateway.config.tokens);
-    gateway.background.spawn(async move {
-        tokio::time::sleep(grace).await;
-        revocations.end_session(old.session, until);
-    });
+    let from = gateway.clock.now() + gateway.config.sessions.grace;
+    let until = last_token_ends(from, &gateway.config.tokens);
+    let revocations = &gateway.revocations;
+    revocations.end_session_from(old.session, from, until);
     if let Ok(Err(error)) = to_its_end(gateway, revoked).await {
         let error: &(dyn Error + 'static) = &error;
         tracing::warn!(error, session.id = %old.session, "a replaced session was not ended");

@@ -1,6 +1,7 @@
 //! Which sessions were ended so lately that their access tokens still look good?
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -12,10 +13,20 @@ use crate::session::Claims;
 /// The live revocations of this process. Shared by all threads, asked on every request.
 #[derive(Debug, Default)]
 pub struct Revocations {
-    sessions: DashMap<SessionId, Timestamp>,
+    sessions: DashMap<SessionId, EndedSession>,
     users: DashMap<UserId, EndedUser>,
     /// Never less than the entries of both maps, so that zero means that neither need be asked.
     count: AtomicUsize,
+    /// How far the store's log was read.
+    read_to: AtomicU64,
+    /// All that had been ended by then is known, in milliseconds; at first nothing is.
+    synced_at: AtomicI64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct EndedSession {
+    from: Timestamp,
+    until: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +39,20 @@ struct EndedUser {
 impl Revocations {
     /// From now on, access tokens of this session are refused. `until`: when the last one is over.
     pub fn end_session(&self, session: SessionId, until: Timestamp) {
+        self.end_session_from(session, Timestamp::from_millis(i64::MIN), until);
+    }
+
+    /// The same from a later moment on.
+    pub fn end_session_from(&self, session: SessionId, from: Timestamp, until: Timestamp) {
         match self.sessions.entry(session) {
             Entry::Occupied(mut entry) => {
-                let until = until.max(*entry.get());
-                entry.insert(until);
+                let ended = entry.get_mut();
+                ended.from = ended.from.min(from);
+                ended.until = ended.until.max(until);
             }
             Entry::Vacant(entry) => {
                 self.count.fetch_add(1, Ordering::Release);
-                entry.insert(until);
+                entry.insert(EndedSession { from, until });
             }
         }
     }
@@ -61,11 +78,12 @@ impl Revocations {
     }
 
     /// Whether the token of these claims was ended.
-    pub fn cover(&self, claims: &Claims) -> bool {
+    pub fn cover(&self, claims: &Claims, now: Timestamp) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
-        self.sessions.contains_key(&claims.session)
+        let session = self.sessions.get(&claims.session);
+        session.is_some_and(|ended| ended.from <= now)
             || self
                 .users
                 .get(&claims.identity.id)
@@ -74,8 +92,31 @@ impl Revocations {
 
     /// Forgets what no token can need any more.
     pub fn forget_before(&self, now: Timestamp) {
-        self.sessions.retain(|_, until| self.keep(*until > now));
+        self.sessions
+            .retain(|_, ended| self.keep(ended.until > now));
         self.users.retain(|_, ended| self.keep(ended.until > now));
+    }
+
+    /// How far the store's log was read; 0 at first.
+    pub fn read_to(&self) -> u64 {
+        self.read_to.load(Ordering::Acquire)
+    }
+
+    /// The store's log was read up to here.
+    pub fn note_read_to(&self, place: u64) {
+        self.read_to.fetch_max(place, Ordering::Release);
+    }
+
+    /// All that the store knew at that moment is known here.
+    pub fn note_synced(&self, at: Timestamp) {
+        self.synced_at.store(at.millis(), Ordering::Release);
+    }
+
+    /// How far this process is behind the store at most: what was ended longer ago is known.
+    pub fn lag(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_millis(
+            self.synced_at.load(Ordering::Acquire),
+        ))
     }
 
     fn keep(&self, needed: bool) -> bool {
@@ -126,19 +167,45 @@ mod tests {
     #[test]
     fn an_ended_session_is_covered_and_no_other() {
         let revocations = Revocations::default();
-        assert!(!revocations.cover(&claims(1, 1, 1)));
+        assert!(!revocations.cover(&claims(1, 1, 1), NOW));
         revocations.end_session(SessionId::from_bytes([1; 16]), LATER);
-        assert!(revocations.cover(&claims(1, 1, 1)));
-        assert!(!revocations.cover(&claims(2, 1, 1)));
+        assert!(revocations.cover(&claims(1, 1, 1), NOW));
+        assert!(!revocations.cover(&claims(2, 1, 1), NOW));
     }
 
     #[test]
     fn an_ended_user_is_covered_up_to_the_epoch() {
         let revocations = Revocations::default();
         revocations.end_user(UserId::from_bytes([1; 16]), 3, LATER);
-        assert!(revocations.cover(&claims(1, 1, 2)));
-        assert!(!revocations.cover(&claims(1, 1, 3)));
-        assert!(!revocations.cover(&claims(1, 2, 2)));
+        assert!(revocations.cover(&claims(1, 1, 2), NOW));
+        assert!(!revocations.cover(&claims(1, 1, 3), NOW));
+        assert!(!revocations.cover(&claims(1, 2, 2), NOW));
+    }
+
+    #[test]
+    fn a_session_can_end_later() {
+        let revocations = Revocations::default();
+        let session = SessionId::from_bytes([1; 16]);
+        let soon = Timestamp::from_seconds(1030);
+        revocations.end_session_from(session, soon, LATER);
+        assert!(!revocations.cover(&claims(1, 1, 1), NOW));
+        assert!(revocations.cover(&claims(1, 1, 1), soon));
+        revocations.end_session(session, NOW);
+        assert!(revocations.cover(&claims(1, 1, 1), NOW), "now it is over");
+        revocations.end_session_from(session, soon, LATER);
+        assert!(revocations.cover(&claims(1, 1, 1), NOW), "and stays so");
+    }
+
+    #[test]
+    fn the_log_is_read_forward_and_the_lag_counts_from_the_last_time() {
+        let revocations = Revocations::default();
+        assert_eq!(revocations.lag(NOW), NOW.since(Timestamp::default()));
+        revocations.note_read_to(7);
+        revocations.note_read_to(5);
+        assert_eq!(revocations.read_to(), 7);
+        revocations.note_synced(NOW);
+        assert_eq!(revocations.lag(NOW), Duration::ZERO);
+        assert_eq!(revocations.lag(LATER), Duration::from_secs(400));
     }
 
     #[test]
@@ -149,8 +216,8 @@ mod tests {
         revocations.end_user(UserId::from_bytes([2; 16]), 5, LATER);
         revocations.end_user(UserId::from_bytes([2; 16]), 4, NOW);
         revocations.forget_before(NOW);
-        assert!(revocations.cover(&claims(1, 1, 1)));
-        assert!(revocations.cover(&claims(2, 2, 4)));
+        assert!(revocations.cover(&claims(1, 1, 1), NOW));
+        assert!(revocations.cover(&claims(2, 2, 4), NOW));
         assert_eq!(count(&revocations), 2);
     }
 
@@ -162,7 +229,7 @@ mod tests {
         revocations.end_user(UserId::from_bytes([3; 16]), 1, NOW);
         revocations.forget_before(NOW);
         assert_eq!(count(&revocations), 1);
-        assert!(revocations.cover(&claims(2, 1, 1)));
+        assert!(revocations.cover(&claims(2, 1, 1), NOW));
         revocations.forget_before(LATER);
         assert_eq!(count(&revocations), 0);
         assert!(revocations.sessions.is_empty() && revocations.users.is_empty());

@@ -1,17 +1,18 @@
 //! The store in memory: for demonstrations and tests; gone when the process ends.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::ready;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Email, PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KEPT_AFTER_END, KeptSession, Loaded, NewUser, Pending,
-    Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, Loaded, NewUser,
+    Pending, READ_AT_ONCE, Revocation, RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey, Sessions,
+    UserChange,
 };
 
 /// Users, keys and sessions in memory.
@@ -25,6 +26,9 @@ struct State {
     accounts: BTreeMap<UserName, Account>,
     sessions: HashMap<SessionId, SessionRow>,
     keys: Vec<SealedKey>,
+    /// By place, which starts at 1.
+    revocations: BTreeMap<u64, Revocation>,
+    last_place: u64,
 }
 
 impl MemoryStore {
@@ -95,7 +99,7 @@ impl Directory for MemoryStore {
             account.password = hash;
             account.user.session_epoch += 1;
             let user = account.user.clone();
-            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            state.end_older_sessions(&user, now);
             Some(user)
         })
     }
@@ -117,10 +121,7 @@ impl Directory for MemoryStore {
             if let Some(row) = state.sessions.get_mut(&kept.id) {
                 row.user_epoch = user.session_epoch;
             }
-            let sessions = state.sessions.values_mut();
-            for row in sessions.filter(|row| row.user == user.id && row.id != kept.id) {
-                row.revoked.get_or_insert((now, RevokeReason::UserChanged));
-            }
+            state.end_older_sessions(&user, now);
             Some(user)
         })
     }
@@ -131,7 +132,7 @@ impl Directory for MemoryStore {
             account.user.disabled = disabled;
             account.user.session_epoch += 1;
             let user = account.user.clone();
-            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            state.end_older_sessions(&user, now);
             Some(user)
         })
     }
@@ -140,7 +141,7 @@ impl Directory for MemoryStore {
         self.run(|state, now| {
             let mut user = state.accounts.remove(&name)?.user;
             user.session_epoch += 1;
-            state.end_sessions(&user.id, RevokeReason::UserChanged, now);
+            state.end_older_sessions(&user, now);
             Some(user)
         })
     }
@@ -207,6 +208,7 @@ impl Sessions for MemoryStore {
         self.run(|state, now| match state.sessions.get_mut(&id) {
             Some(row) if row.revoked.is_none() => {
                 row.revoked = Some((now, reason));
+                state.log(Ended::Session(id), reason, now);
                 true
             }
             _ => false,
@@ -215,11 +217,15 @@ impl Sessions for MemoryStore {
 
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {
         self.run(|state, now| {
-            state.end_sessions(&user, reason, now);
+            for row in state.sessions.values_mut().filter(|row| row.user == user) {
+                row.revoked.get_or_insert((now, reason));
+            }
             let mut accounts = state.accounts.values_mut();
             let account = accounts.find(|account| account.user.id == user)?;
             account.user.session_epoch += 1;
-            Some(account.user.session_epoch)
+            let epoch = account.user.session_epoch;
+            state.log(Ended::User { id: user, epoch }, reason, now);
+            Some(epoch)
         })
     }
 
@@ -229,8 +235,15 @@ impl Sessions for MemoryStore {
             for account in state.accounts.values_mut() {
                 account.user.session_epoch += 1;
             }
+            let mut users = HashSet::new();
             for row in state.sessions.values_mut() {
                 row.revoked.get_or_insert((now, reason));
+                users.insert(row.user.clone());
+            }
+            for id in users {
+                if let Some(epoch) = state.user(&id).map(|user| user.session_epoch) {
+                    state.log(Ended::User { id, epoch }, reason, now);
+                }
             }
             ended
         })
@@ -240,12 +253,18 @@ impl Sessions for MemoryStore {
         self.run(|state, now| state.live(of.as_ref(), now))
     }
 
-    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {
-        self.run(|state, now| {
-            let rows = state.sessions.values();
-            rows.filter(|row| row.revoked.is_some_and(|(at, _)| at >= now - span))
-                .map(|row| row.id)
-                .collect()
+    fn revocations_after(&self, place: u64) -> Pending<RevocationLog> {
+        self.run(|state, _| {
+            let (after, all) = (Bound::Excluded(place), Bound::Unbounded);
+            let mut log = RevocationLog {
+                entries: Vec::new(),
+                last: place,
+            };
+            for (place, entry) in state.revocations.range((after, all)).take(READ_AT_ONCE) {
+                log.last = *place;
+                log.entries.push(entry.clone());
+            }
+            log
         })
     }
 
@@ -261,7 +280,17 @@ impl Sessions for MemoryStore {
             for id in &over {
                 state.sessions.remove(id);
             }
-            over.len()
+            let left = SWEPT_AT_ONCE.saturating_sub(over.len());
+            let entries = state.revocations.iter();
+            let old: Vec<u64> = entries
+                .filter(|(_, entry)| entry.at < before)
+                .map(|(place, _)| *place)
+                .take(left)
+                .collect();
+            for place in &old {
+                state.revocations.remove(place);
+            }
+            over.len() + old.len()
         })
     }
 
@@ -328,10 +357,23 @@ impl State {
             .is_some_and(|user| !user.disabled && user.session_epoch == row.user_epoch)
     }
 
-    fn end_sessions(&mut self, user: &UserId, reason: RevokeReason, now: Timestamp) {
-        for row in self.sessions.values_mut().filter(|row| row.user == *user) {
+    /// What every raise of a session epoch brings with it. A session that has the new epoch already
+    /// goes on.
+    fn end_older_sessions(&mut self, user: &User, now: Timestamp) {
+        let reason = RevokeReason::UserChanged;
+        let is_over =
+            |row: &&mut SessionRow| row.user == user.id && row.user_epoch < user.session_epoch;
+        for row in self.sessions.values_mut().filter(is_over) {
             row.revoked.get_or_insert((now, reason));
         }
+        let (id, epoch) = (user.id.clone(), user.session_epoch);
+        self.log(Ended::User { id, epoch }, reason, now);
+    }
+
+    fn log(&mut self, ended: Ended, reason: RevokeReason, at: Timestamp) {
+        self.last_place += 1;
+        let entry = Revocation { ended, at, reason };
+        self.revocations.insert(self.last_place, entry);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where users, keys and sessions live: the traits, and the stores behind them.
 
+pub mod catch_up;
 pub mod keys;
 pub mod measured;
 pub mod memory;
@@ -27,15 +28,20 @@ use crate::store::memory::MemoryStore;
 use crate::store::seal::MasterKey;
 use crate::store::sqlite::SqliteStore;
 
+pub use catch_up::{Spans, catch_up};
 pub use records::{
-    Account, AddUser, ChangeUser, KeptSession, Loaded, NewUser, Rotation, SealedKey, UserChange,
+    Account, AddUser, ChangeUser, Ended, KeptSession, Loaded, NewUser, Revocation, RevocationLog,
+    Rotation, SealedKey, UserChange,
 };
 
-/// How long a session's row outlives the session: longer than any access token of it (at most an
-/// hour, and leeway), so that a process that starts learns of every revocation it must know.
+/// How long a session's row outlives the session, and how long an entry of the revocation log is kept:
+/// longer than any access token lives (at most an hour, and leeway), so that a process that starts
+/// learns of every revocation it must know.
 pub const KEPT_AFTER_END: Duration = Duration::from_secs(2 * 60 * 60);
 /// The most rows that one sweep deletes.
 pub const SWEPT_AT_ONCE: usize = 500;
+/// The most entries of the revocation log that are read at once.
+pub const READ_AT_ONCE: usize = 1000;
 
 /// What the rest of the program holds of the store.
 #[derive(Clone)]
@@ -228,16 +234,17 @@ pub trait Sessions: Send + Sync {
     fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool>;
     /// Ends all sessions of a user by raising the session epoch, which is returned; `None`: no user.
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>>;
-    /// Ends all sessions of all users by raising every session epoch; says how many were live.
+    /// Ends all sessions of all users by raising every session epoch; says how many were live. The log
+    /// gets an entry for every user who has a session: epochs tell the tokens before from those after,
+    /// also within one second and between clocks that differ, which the time of issue would not.
     fn revoke_all(&self, reason: RevokeReason) -> Pending<usize>;
     /// The live sessions of a user, or of all users; the last one seen first.
     fn live(&self, of: Option<UserId>) -> Pending<Vec<SessionRow>>;
-    /// The sessions that were ended within this span before the store's now, those ended by a raised
-    /// epoch among them: what a process must know before it is ready. At most [`KEPT_AFTER_END`]
-    /// back.
-    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>>;
-    /// Deletes rows of sessions that were over [`KEPT_AFTER_END`] ago; says how many. At most
-    /// [`SWEPT_AT_ONCE`].
+    /// What was ended since, in order: the entries of the log after this place, 0 for all that are
+    /// kept. What ends a session or raises a session epoch writes its entry in the same transaction.
+    fn revocations_after(&self, place: u64) -> Pending<RevocationLog>;
+    /// Deletes rows of sessions that were over [`KEPT_AFTER_END`] ago, and entries of the log that are
+    /// as old; says how many. At most [`SWEPT_AT_ONCE`].
     fn sweep(&self) -> Pending<usize>;
     /// Answers if the store can be read and written.
     fn ping(&self) -> Pending<()>;

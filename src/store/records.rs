@@ -4,7 +4,8 @@ use crate::clock::Timestamp;
 use crate::identity::{
     DisplayName, Email, GroupName, PasswordHash, SessionId, User, UserId, UserName,
 };
-use crate::session::{KeyPurpose, SessionRow, TokenHash};
+use crate::session::{KeyPurpose, RevokeReason, SessionRow, TokenHash};
+use crate::store::READ_AT_ONCE;
 
 /// A user to add.
 #[derive(Clone, Debug)]
@@ -156,6 +157,47 @@ pub struct KeptSession {
     pub id: SessionId,
     /// The step to the refresh token that it goes on with.
     pub rotation: Rotation,
+}
+
+/// An entry of the revocation log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What was ended.
+    pub ended: Ended,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevokeReason,
+}
+
+/// What an entry of the revocation log ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This session.
+    Session(SessionId),
+    /// The sessions of a user that have a smaller session epoch than this.
+    User {
+        /// Whose.
+        id: UserId,
+        /// The epoch of those that go on.
+        epoch: u64,
+    },
+}
+
+/// A part of the revocation log, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationLog {
+    /// At most [`READ_AT_ONCE`].
+    pub entries: Vec<Revocation>,
+    /// The place of the last of them; where there is none, the place that was asked about.
+    pub last: u64,
+}
+
+impl RevocationLog {
+    /// Whether nothing came after this part when it was read.
+    pub const fn is_read_to_the_end(&self) -> bool {
+        self.entries.len() < READ_AT_ONCE
+    }
 }
 
 fn in_order(mut groups: Vec<GroupName>) -> Vec<GroupName> {

@@ -14,7 +14,7 @@ use vestibule::session::key_ring::KeyMaterial;
 use vestibule::session::{KeyPurpose, RevokeReason};
 use vestibule::store::keys::load_or_create;
 use vestibule::store::seal::MasterKey;
-use vestibule::store::{self, AddUser, Directory, StoreError};
+use vestibule::store::{self, AddUser, Directory, Ended, Revocation, Sessions, StoreError};
 
 use crate::support::{
     HandMovedClock, in_folder, in_sqlite, mode, name, new_user, open_sqlite, rotation,
@@ -186,12 +186,15 @@ async fn a_database_of_version_1_is_brought_up_with_its_rows() {
          VALUES ('AQEBAQEBAQEBAQEBAQEBAQ', 'ada', 'ops', 'a hash', 1000);
          INSERT INTO sessions (
              id, user_id, user_epoch, delivery, remember, created_at, authenticated_at, generation,
-             current_hash, next_key, rotated_at, idle_expires_at, absolute_expires_at
+             current_hash, next_key, rotated_at, idle_expires_at, absolute_expires_at, revoked_at,
+             revoke_reason
          ) VALUES
              (zeroblob(16), 'AQEBAQEBAQEBAQEBAQEBAQ', 0, 'cookie', 1, 1000, 1000, 1,
-              zeroblob(32), 1, NULL, 50000, 90000),
+              zeroblob(32), 1, NULL, 50000, 90000, NULL, NULL),
              (CAST('0123456789abcdef' AS BLOB), 'AQEBAQEBAQEBAQEBAQEBAQ', 0, 'token', 0, 1000, 1000,
-              2, zeroblob(32), 1, 3000, 50000, 90000);",
+              2, zeroblob(32), 1, 3000, 50000, 90000, NULL, NULL),
+             (CAST('fedcba9876543210' AS BLOB), 'AQEBAQEBAQEBAQEBAQEBAQ', 0, 'token', 0, 1000, 1000,
+              1, zeroblob(32), 1, NULL, 50000, 90000, 7000, 'signed_out');",
     )
     .unwrap();
     drop(raw);
@@ -210,6 +213,42 @@ async fn a_database_of_version_1_is_brought_up_with_its_rows() {
         store.live(Some(&account.user)).await,
         [refreshed.id, never_refreshed.id]
     );
+    let log = store.sessions.revocations_after(0).await.unwrap();
+    let of_the_ended = Revocation {
+        ended: Ended::Session(SessionId::from_bytes(*b"fedcba9876543210")),
+        at: Timestamp::from_seconds(7),
+        reason: RevokeReason::SignedOut,
+    };
+    assert_eq!(log.entries, [of_the_ended]);
+}
+
+/// What the other has written is read although this one has written nothing meanwhile.
+#[tokio::test]
+async fn the_log_is_followed_from_another_handle() {
+    let serving = in_sqlite();
+    let ada = serving.add("ada").await;
+    let session = serving.open_session(&ada, 1).await;
+    let commands = open_sqlite(&serving.database(), &serving.clock).unwrap();
+    let after = |place| serving.sessions.revocations_after(place);
+    let mut place = 0;
+    for _ in 0..3 {
+        // Once more than needed: the second time there is nothing to read.
+        for _ in 0..2 {
+            assert_eq!(after(place).await.unwrap().entries, []);
+        }
+        let epoch = commands.revoke_user(ada.id.clone(), RevokeReason::Administrator);
+        let epoch = epoch.await.unwrap().unwrap();
+        let log = after(place).await.unwrap();
+        let id = ada.id.clone();
+        assert_eq!(log.entries.len(), 1);
+        assert_eq!(log.entries[0].ended, Ended::User { id, epoch });
+        assert!(log.last > place);
+        place = log.last;
+    }
+    let reason = RevokeReason::Administrator;
+    assert!(!commands.revoke(session.id, reason).await.unwrap());
+    assert_eq!(after(place).await.unwrap().entries, []);
+    assert_eq!(after(0).await.unwrap().entries.len(), 3, "from the start");
 }
 
 #[tokio::test]

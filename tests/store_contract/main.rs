@@ -25,6 +25,7 @@ macro_rules! on_each_store {
 }
 
 mod database_file;
+mod revocations;
 mod sessions;
 mod support;
 mod users;

@@ -1,6 +1,5 @@
 //! Sessions: opened, rotated, ended, swept.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,6 @@ on_each_store! {
     confirmation_and_straggler_are_noted_once_and_for_the_current_generation
     a_session_is_revoked_once
     revoking_a_user_ends_all_their_sessions_and_no_others
-    revocations_are_listed_for_as_long_as_asked
     live_sessions_are_listed_the_last_one_seen_first
     revoking_all_ends_every_session_and_its_epoch
     a_password_changed_in_a_session_ends_the_others
@@ -221,33 +219,6 @@ async fn revoking_a_user_ends_all_their_sessions_and_no_others(store: Store) {
     assert_eq!(store.end_of(first.id).await, earlier);
     assert_eq!(store.end_of(second.id).await, Some(reason));
     assert_eq!(store.end_of(other.id).await, None);
-}
-
-async fn revocations_are_listed_for_as_long_as_asked(store: Store) {
-    let (ada, eve) = (store.add("ada").await, store.add("eve").await);
-    let early = store.open_session(&ada, 1).await;
-    let late = store.open_session(&ada, 2).await;
-    let by_epoch = store.open_session(&eve, 3).await;
-    store.open_session(&ada, 4).await;
-    store.clock.set(100);
-    let reason = RevokeReason::SignedOut;
-    store.sessions.revoke(early.id, reason).await.unwrap();
-    store.clock.set(160);
-    store.sessions.revoke(late.id, reason).await.unwrap();
-    store.directory.remove_user(name("eve")).await.unwrap();
-    store.clock.set(200);
-    for (seconds, expected) in [
-        (39, vec![]),
-        (40, vec![late.id, by_epoch.id]),
-        (99, vec![late.id, by_epoch.id]),
-        (100, vec![early.id, late.id, by_epoch.id]),
-        (1_000_000, vec![early.id, late.id, by_epoch.id]),
-    ] {
-        let span = Duration::from_secs(seconds);
-        let listed = store.sessions.revoked_within(span).await.unwrap();
-        let listed: HashSet<SessionId> = listed.into_iter().collect();
-        assert_eq!(listed, expected.into_iter().collect(), "{seconds}");
-    }
 }
 
 async fn live_sessions_are_listed_the_last_one_seen_first(store: Store) {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{GroupName, PasswordHash, SessionId, User, UserId, UserName};
-use vestibule::session::{Delivery, RevokeReason, SessionRow, TokenHash};
+use vestibule::identity::{GroupName, Identity, PasswordHash, SessionId, User, UserId, UserName};
+use vestibule::session::{Claims, Delivery, RevokeReason, SessionRow, TokenHash};
 use vestibule::store::memory::MemoryStore;
 use vestibule::store::sqlite::SqliteStore;
 use vestibule::store::{
@@ -193,6 +193,24 @@ pub(crate) fn session(user: &User, number: u64) -> SessionRow {
         idle_expires_at: Timestamp::from_seconds(100_000),
         absolute_expires_at: Timestamp::from_seconds(200_000),
         revoked: None,
+    }
+}
+
+/// An access token of that session, with this session epoch.
+pub(crate) fn claims(user: &User, number: u64, session_epoch: u64) -> Claims {
+    let row = session(user, number);
+    let (id, name) = (user.id.clone(), user.name.clone());
+    Claims {
+        identity: Arc::new(Identity::new(id, name, None, None, Vec::new())),
+        session: row.id,
+        generation: row.generation,
+        session_epoch,
+        claims_epoch: user.claims_epoch,
+        authenticated_at: row.authenticated_at,
+        issued_at: row.created_at,
+        not_before: None,
+        expires_at: row.absolute_expires_at,
+        id: "id".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod file;
 mod keys;
 mod queue;
+mod revocations;
 mod schema;
 mod sessions;
 mod users;
@@ -18,9 +19,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::Queue;
+use crate::store::sqlite::revocations::Watched;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, Rotation,
-    SealedKey, Sessions, StoreError, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, RevocationLog,
+    Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, StoreError, UserChange,
 };
 
 /// How long a transaction waits for another process that writes.
@@ -36,6 +38,9 @@ const CACHED_STATEMENTS: usize = 64;
 pub struct SqliteStore {
     writer: Queue,
     readers: Queue,
+    /// Reads the revocation log, and nothing else: `data_version` counts what others have written.
+    watcher: Queue,
+    watched: Arc<Watched>,
 }
 
 impl SqliteStore {
@@ -48,6 +53,7 @@ impl SqliteStore {
         schema::migrate(&mut connection)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         let readers: Result<Vec<_>, _> = (0..READERS).map(|_| reader(&path)).collect();
+        let watcher = vec![reader(&path)?];
         Ok(Self {
             writer: Queue::start(
                 "store-writer",
@@ -61,6 +67,13 @@ impl SqliteStore {
                 TransactionBehavior::Deferred,
                 &clock,
             )?,
+            watcher: Queue::start(
+                "store-watcher",
+                watcher,
+                TransactionBehavior::Deferred,
+                &clock,
+            )?,
+            watched: Arc::default(),
         })
     }
 }
@@ -176,10 +189,12 @@ impl Directory for SqliteStore {
 /// What every raise of a session epoch brings with it, in the same transaction. A session that has
 /// the new epoch already goes on.
 fn end_sessions(sql: &Connection, user: Option<&User>, now: Timestamp) -> Result<(), StoreError> {
-    match user {
-        Some(user) => sessions::revoke_older(sql, user, RevokeReason::UserChanged, now),
-        None => Ok(()),
-    }
+    let Some(user) = user else {
+        return Ok(());
+    };
+    let reason = RevokeReason::UserChanged;
+    sessions::revoke_older(sql, user, reason, now)?;
+    revocations::add_user(sql, (&user.id, user.session_epoch), reason, now)
 }
 
 impl Sessions for SqliteStore {
@@ -213,14 +228,22 @@ impl Sessions for SqliteStore {
     }
 
     fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool> {
-        self.writer
-            .run(move |sql, now| sessions::revoke(sql, id, reason, now))
+        self.writer.run(move |sql, now| {
+            let ended = sessions::revoke(sql, id, reason, now)?;
+            if ended {
+                revocations::add_session(sql, id, reason, now)?;
+            }
+            Ok(ended)
+        })
     }
 
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {
         self.writer.run(move |sql, now| {
             let epoch = users::raise_session_epoch(sql, &user)?;
             sessions::revoke_all(sql, &user, reason, now)?;
+            if let Some(epoch) = epoch {
+                revocations::add_user(sql, (&user, epoch), reason, now)?;
+            }
             Ok(epoch)
         })
     }
@@ -230,6 +253,7 @@ impl Sessions for SqliteStore {
             let ended = sessions::live(sql, None, now)?.len();
             users::raise_all_session_epochs(sql)?;
             sessions::revoke_everything(sql, reason, now)?;
+            revocations::add_everybody(sql, reason, now)?;
             Ok(ended)
         })
     }
@@ -239,13 +263,18 @@ impl Sessions for SqliteStore {
             .run(move |sql, now| sessions::live(sql, of.as_ref(), now))
     }
 
-    fn revoked_within(&self, span: Duration) -> Pending<Vec<SessionId>> {
-        self.readers
-            .run(move |sql, now| sessions::revoked_since(sql, now - span))
+    fn revocations_after(&self, place: u64) -> Pending<RevocationLog> {
+        let watched = Arc::clone(&self.watched);
+        self.watcher
+            .run(move |sql, _| revocations::after(sql, place, &watched))
     }
 
     fn sweep(&self) -> Pending<usize> {
-        self.writer.run(|sql, now| sessions::sweep(sql, now))
+        self.writer.run(|sql, now| {
+            let rows = sessions::sweep(sql, now)?;
+            let entries = revocations::sweep(sql, SWEPT_AT_ONCE.saturating_sub(rows), now)?;
+            Ok(rows + entries)
+        })
     }
 
     fn ping(&self) -> Pending<()> {

@@ -221,17 +221,6 @@ pub(super) fn live(
     }
 }
 
-pub(super) fn revoked_since(
-    sql: &Connection,
-    since: Timestamp,
-) -> Result<Vec<SessionId>, StoreError> {
-    sql.prepare_cached("SELECT id FROM sessions WHERE revoked_at >= ?1")?
-        .query_and_then([since.millis()], |row| {
-            Ok(SessionId::from_bytes(row.get("id")?))
-        })?
-        .collect()
-}
-
 pub(super) fn sweep(sql: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     let deleted = sql
         .prepare_cached(
