@@ -1,7 +1,6 @@
 //! Where the command line writes: a reader that has gone away is no failure.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 /// Writes text to standard output.
 pub(super) fn print(text: &str) -> io::Result<()> {
@@ -22,25 +21,6 @@ pub(super) fn complain(error: &anyhow::Error) {
 pub(super) fn joined<T: ToString>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(ToString::to_string).collect();
     items.join(", ")
-}
-
-/// A span of time in hours, minutes and seconds: `5 min 5 s`.
-pub(super) fn span_in_words(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let parts = [
-        (seconds / 3600, "h"),
-        (seconds / 60 % 60, "min"),
-        (seconds % 60, "s"),
-    ];
-    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
-    let parts: Vec<String> = parts
-        .map(|(number, unit)| format!("{number} {unit}"))
-        .collect();
-    if parts.is_empty() {
-        "1 s".to_owned()
-    } else {
-        parts.join(" ")
-    }
 }
 
 /// Rows as aligned columns, two spaces between them and `indent` before them.
@@ -67,19 +47,6 @@ pub(super) fn columns<const N: usize>(indent: &str, rows: &[[String; N]]) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_are_told_in_hours_minutes_and_seconds() {
-        for (seconds, told) in [
-            (0, "1 s"),
-            (5, "5 s"),
-            (300, "5 min"),
-            (305, "5 min 5 s"),
-            (3605, "1 h 5 s"),
-        ] {
-            assert_eq!(span_in_words(Duration::from_secs(seconds)), told);
-        }
-    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

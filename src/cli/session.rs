@@ -1,18 +1,21 @@
 //! `vestibule session …`: who is signed in where, and ending that.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::output::{columns, span_in_words};
+use crate::cli::output::columns;
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
 use crate::identity::{SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{Directory, Sessions};
+
+/// How soon the end of a session shows: a running gateway is another process.
+const DELAY: &str = "A running gateway refuses to refresh from now on, and access tokens that are out \
+                     within about a second.\n";
 
 /// What can be done about sessions.
 #[derive(Subcommand)]
@@ -57,12 +60,10 @@ fn session_id(text: &str) -> Result<SessionId, &'static str> {
     SessionId::parse(text).ok_or("a session's id has 22 characters: `vestibule session list`")
 }
 
-/// The store, and what is said about access tokens that are out.
+/// The store.
 struct Room<'r> {
     directory: &'r dyn Directory,
     sessions: &'r dyn Sessions,
-    /// How long an access token is accepted.
-    access_life: Duration,
 }
 
 /// Opens the store, does what was asked, and prints what came of it.
@@ -71,7 +72,6 @@ pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let room = Room {
         directory: &*store.directory,
         sessions: &*store.sessions,
-        access_life: config.tokens.access_ttl + config.tokens.leeway,
     };
     let said = storage::finish(room.execute(command))?;
     output::print(&said)?;
@@ -133,7 +133,7 @@ impl Room<'_> {
         let whose = loaded
             .user
             .map_or_else(String::new, |user| format!(" of {}", user.name));
-        Ok(format!("ended session {id}{whose}\n{}", self.delay()))
+        Ok(format!("ended session {id}{whose}\n{DELAY}"))
     }
 
     async fn revoke_user(&self, name: &UserName) -> anyhow::Result<String> {
@@ -141,11 +141,7 @@ impl Room<'_> {
         let live = self.sessions.live(Some(user.id.clone())).await?.len();
         let reason = RevokeReason::Administrator;
         self.sessions.revoke_user(user.id, reason).await?;
-        Ok(format!(
-            "ended {} of {name}\n{}",
-            counted(live),
-            self.delay()
-        ))
+        Ok(format!("ended {} of {name}\n{DELAY}", counted(live)))
     }
 
     async fn revoke_all(&self) -> anyhow::Result<String> {
@@ -153,7 +149,7 @@ impl Room<'_> {
             .sessions
             .revoke_all(RevokeReason::Administrator)
             .await?;
-        Ok(format!("ended {}\n{}", counted(ended), self.delay()))
+        Ok(format!("ended {}\n{DELAY}", counted(ended)))
     }
 
     async fn find(&self, name: &UserName) -> anyhow::Result<User> {
@@ -161,15 +157,6 @@ impl Room<'_> {
         account.map(|account| account.user).ok_or_else(|| {
             anyhow!("no user is called {name}: `vestibule user list` shows everybody")
         })
-    }
-
-    /// What an ended session can still do at a gateway that is running.
-    fn delay(&self) -> String {
-        format!(
-            "A running gateway refuses to refresh from now on. An access token that is already out \
-             ends within {} at the latest (tokens.access_ttl), or when the gateway is restarted.\n",
-            span_in_words(self.access_life)
-        )
     }
 }
 

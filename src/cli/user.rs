@@ -17,8 +17,8 @@ use crate::random;
 use crate::store::{AddUser, ChangeUser, Directory, NewUser, UserChange};
 
 /// How soon the end of a session shows, told honestly: a running gateway is another process.
-const ENDED: &str = "they cannot be refreshed any more, and their access tokens end within \
-                     tokens.access_ttl";
+const ENDED: &str = "they cannot be refreshed any more, and a running gateway refuses their access \
+                     tokens within about a second";
 
 /// What can be done about users.
 #[derive(Subcommand)]

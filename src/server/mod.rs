@@ -10,6 +10,7 @@ mod certificates;
 mod connection;
 mod current;
 mod descriptors;
+mod follower;
 mod housekeeping;
 mod inherited;
 mod listener;
@@ -261,6 +262,7 @@ impl Running {
         }
         self.control
             .spawn(housekeeping::run(Arc::clone(&self.current)));
+        self.control.spawn(follower::run(Arc::clone(&self.current)));
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ mod proxying;
 mod refreshing;
 mod reloading;
 mod restart;
+mod revocation;
 mod session_commands;
 mod sessions;
 mod signing_in;
