@@ -19,7 +19,7 @@ use crate::observe::{self, AccessLog, Audit, Metrics, Sink, Traces};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
-use crate::session::{KeyRing, Revocations, TokenSettings};
+use crate::session::{KeyRing, Revocations};
 use crate::store::{self, Directory, Sessions, Spans, StoreError};
 
 /// How much memory verified access tokens may take, in bytes.
@@ -138,9 +138,10 @@ impl Gateway {
                 open_traces(&config, &self.background)?
             },
         };
-        let has_same_tokens = self.config.tokens == config.tokens;
+        let tells_tokens_alike =
+            self.config.tokens == config.tokens && self.config.staleness == config.staleness;
         let mut rebuilt = Self::assemble(config, self.kept(), logs)?;
-        if has_same_tokens {
+        if tells_tokens_alike {
             rebuilt.authenticator = Arc::clone(&self.authenticator);
         }
         Ok(rebuilt)
@@ -162,7 +163,7 @@ impl Gateway {
         let cookies = Cookies::new(&config.server.public_urls);
         Ok(Self {
             routes: routes(&config)?,
-            authenticator: Arc::new(authenticator(&tokens, &ring, &revocations, &metrics)),
+            authenticator: Arc::new(authenticator(&config, &ring, &revocations, &metrics)),
             refresher: Refresher::new(
                 Arc::clone(&sessions),
                 Arc::clone(&ring),
@@ -223,6 +224,11 @@ impl Gateway {
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let (sessions, revocations) = (&*self.sessions, &*self.revocations);
         store::catch_up(sessions, revocations, self.clock.now(), spans(&self.config)).await
+    }
+
+    /// Whether the store has not said for too long what was ended.
+    pub fn is_stale(&self) -> bool {
+        self.revocations.lag(self.clock.now()) > self.config.staleness.max
     }
 
     /// The logs beside the application's.
@@ -346,14 +352,15 @@ async fn load_revocations(
 }
 
 fn authenticator(
-    tokens: &TokenSettings,
+    config: &Config,
     ring: &Arc<KeyRing>,
     revocations: &Arc<Revocations>,
     metrics: &Metrics,
 ) -> Authenticator {
     let lookups = metrics.tokens.lookups.clone();
     let (ring, revocations) = (Arc::clone(ring), Arc::clone(revocations));
-    Authenticator::new(tokens.clone(), ring, revocations, TOKEN_CACHE, lookups)
+    let (tokens, staleness) = (config.tokens.clone(), config.staleness);
+    Authenticator::new(tokens, ring, revocations, staleness, TOKEN_CACHE, lookups)
 }
 
 fn spans(config: &Config) -> Spans {

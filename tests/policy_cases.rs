@@ -23,8 +23,8 @@ use vestibule::identity::{
     GroupName, Identity, Known, Proof, Reason, Refused, SessionId, User, UserId, UserName, Visitor,
 };
 use vestibule::policy::{
-    Accepts, Decision, Found, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteName,
-    Routes, Rule, decide,
+    Accepts, Decision, Found, HostPattern, OwnPrefix, PathPrefix, Preflight, RevocationCheck,
+    Route, RouteName, Routes, Rule, decide,
 };
 use vestibule::request::{Connection, Host, RequestPath, Scheme};
 
@@ -191,6 +191,7 @@ impl File {
                     },
                     Decision::Challenge(_) => "challenge".to_owned(),
                     Decision::Deny => "deny".to_owned(),
+                    Decision::Unavailable => "unavailable".to_owned(),
                 };
                 format!("{}: {decision}", route.name.as_str())
             }
@@ -286,6 +287,7 @@ impl RouteText {
                 cookie: true,
             },
             preflight: Preflight::Answer,
+            revocation: RevocationCheck::Local,
         })
     }
 }
@@ -302,6 +304,7 @@ impl Who {
                     session: SessionId::from_bytes([0; 16]),
                     authenticated_at: Timestamp::from_seconds(0),
                     expires_at: Timestamp::from_seconds(300),
+                    session_epoch: 0,
                     claims_epoch: 0,
                     proof: Proof::Cookie,
                 })

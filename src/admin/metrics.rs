@@ -13,9 +13,12 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// All metrics as they stand.
 pub(super) fn show(gateway: &Gateway, headers: &HeaderMap) -> Reply {
-    let held = gateway.revocations.held();
     let tokens = &gateway.metrics.tokens;
-    tokens.held(gateway.authenticator.remembered(), held);
+    tokens.held(
+        gateway.authenticator.remembered(),
+        gateway.revocations.held(),
+        gateway.revocations.lag(gateway.clock.now()),
+    );
     let Ok(text) = gateway.metrics.open_metrics() else {
         return Problem::unavailable("the metrics could not be written").to_json();
     };

@@ -32,7 +32,7 @@ pub async fn answer(gateway: &Gateway, method: &Method, path: &str, headers: &He
     }
 }
 
-/// Ready: not stopping, and the store answers. Keys and revocations were loaded before the admin
+/// Ready: not stopping, and the store answers and has told lately what was ended. Keys and revocations were loaded before the admin
 /// listener was opened.
 async fn readiness(gateway: &Gateway) -> Reply {
     if gateway.readiness.is_stopping() {
@@ -40,6 +40,13 @@ async fn readiness(gateway: &Gateway) -> Reply {
             StatusCode::SERVICE_UNAVAILABLE,
             "not_ready",
             Some("the process is stopping"),
+        );
+    }
+    if gateway.is_stale() {
+        return told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            Some("the store has not told for too long what was ended"),
         );
     }
     match gateway.sessions.ping().await {

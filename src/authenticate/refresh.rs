@@ -278,7 +278,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::identity::{PasswordHash, Reason, Refused, UserId, UserName, Visitor};
     use crate::login::{OpenSession, Opener};
-    use crate::session::Delivery;
+    use crate::policy::RevocationCheck;
+    use crate::session::{Delivery, OnStale, Staleness};
     use crate::store::memory::MemoryStore;
     use crate::store::{AddUser, Directory, NewUser};
 
@@ -298,11 +299,16 @@ mod tests {
         opener: Opener,
         refresher: Refresher,
         authenticator: Authenticator,
+        revocations: Arc<Revocations>,
         user: User,
     }
 
     impl Installation {
         async fn new() -> Self {
+            Self::with(OnStale::Accept).await
+        }
+
+        async fn with(then: OnStale) -> Self {
             let clock = Arc::new(HandMoved::default());
             let store = Arc::new(MemoryStore::new(clock.clone()));
             let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
@@ -344,10 +350,15 @@ mod tests {
                 authenticator: Authenticator::new(
                     tokens,
                     ring,
-                    revocations,
+                    revocations.clone(),
+                    Staleness {
+                        max: Duration::from_secs(60),
+                        then,
+                    },
                     1 << 20,
                     Default::default(),
                 ),
+                revocations,
                 clock,
                 store,
                 user,
@@ -385,11 +396,15 @@ mod tests {
 
         fn visitor(&self, bearer: &str) -> Result<UserName, Reason> {
             let credentials = Credentials::Bearer(bearer);
-            match self.authenticator.visitor(credentials, self.clock.now()) {
+            match self.visitor_where(credentials, RevocationCheck::Local) {
                 Visitor::Known(known) => Ok(known.identity.name.clone()),
                 Visitor::Refused(Refused { reason, .. }) => Err(reason),
-                Visitor::Stranger => unreachable!("a token was shown"),
+                Visitor::Stranger | Visitor::Unchecked => unreachable!("a token was shown"),
             }
+        }
+
+        fn visitor_where(&self, shown: Credentials<'_>, check: RevocationCheck) -> Visitor {
+            self.authenticator.visitor(shown, check, self.clock.now())
         }
     }
 
@@ -508,5 +523,39 @@ mod tests {
                 .await,
             Err(crate::login::open::OpenError::UserChanged)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_silent_store_leaves_access_tokens_unchecked_where_memory_is_asked() {
+        let local = RevocationCheck::Local;
+        let house = Installation::with(OnStale::Refuse).await;
+        let tokens = house.open().await;
+        let other = house.open().await;
+        let ask = |house: &Installation, tokens: &Tokens, check| {
+            let shown = Credentials::Bearer(tokens.access.text.expose());
+            house.visitor_where(shown, check)
+        };
+        let unchecked = ask(&house, &tokens, local);
+        assert!(matches!(unchecked, Visitor::Unchecked), "never heard of");
+        house.revocations.note_synced(house.clock.now());
+        house.wait(60);
+        assert!(matches!(ask(&house, &tokens, local), Visitor::Known(_)));
+        house.wait(1);
+        let unchecked = ask(&house, &tokens, local);
+        assert!(matches!(unchecked, Visitor::Unchecked), "{unchecked:?}");
+        for check in [RevocationCheck::Strict, RevocationCheck::None] {
+            assert!(matches!(ask(&house, &tokens, check), Visitor::Known(_)));
+        }
+        // What is known to be ended needs no store, and routes that never ask do not care.
+        let until = house.clock.now() + Duration::from_secs(300);
+        house.revocations.end_session(other.session, until);
+        for check in [local, RevocationCheck::Strict] {
+            let refused = ask(&house, &other, check);
+            assert!(matches!(refused, Visitor::Refused(_)), "{refused:?}");
+        }
+        let known = ask(&house, &other, RevocationCheck::None);
+        assert!(matches!(known, Visitor::Known(_)), "{known:?}");
+        house.revocations.note_synced(house.clock.now());
+        assert!(matches!(ask(&house, &tokens, local), Visitor::Known(_)));
     }
 }

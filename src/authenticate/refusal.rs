@@ -79,6 +79,13 @@ pub fn credential_problem(error: CredentialError) -> Problem {
     }
 }
 
+/// 503 for a good access token where the store has not said for too long what was ended.
+pub fn unchecked_problem() -> Problem {
+    Problem::unavailable(
+        "Whether you are still signed in cannot be told at the moment. Please try again.",
+    )
+}
+
 /// 403 for a request that another site may have sent.
 pub fn csrf_problem() -> Problem {
     Problem::new(

@@ -10,13 +10,17 @@ use crate::authenticate::cookies::CookiePair;
 use crate::clock::Timestamp;
 use crate::identity::{Proof, Reason, Refused, Visitor};
 use crate::observe::metrics::tokens::Lookups;
-use crate::session::{Claims, KeyRing, Revocations, TokenError, TokenSettings, access_token};
+use crate::policy::RevocationCheck;
+use crate::session::{
+    Claims, KeyRing, OnStale, Revocations, Staleness, TokenError, TokenSettings, access_token,
+};
 
 /// Turns credentials into a visitor. Shared by all threads.
 pub struct Authenticator {
     settings: TokenSettings,
     ring: Arc<KeyRing>,
     revocations: Arc<Revocations>,
+    staleness: Staleness,
     /// Facts about tokens whose signature was checked, by the whole token. Only good tokens are
     /// kept, so that nobody can fill it with forged ones.
     verified: Cache<Box<str>, Arc<Claims>, ByBytes>,
@@ -29,6 +33,7 @@ impl Authenticator {
         settings: TokenSettings,
         ring: Arc<KeyRing>,
         revocations: Arc<Revocations>,
+        staleness: Staleness,
         cache_bytes: u64,
         lookups: Lookups,
     ) -> Self {
@@ -38,13 +43,20 @@ impl Authenticator {
             settings,
             ring,
             revocations,
+            staleness,
             verified: Cache::with_weighter(items, cache_bytes, ByBytes),
             lookups,
         }
     }
 
-    /// Who is asking. A refresh cookie alone makes a stranger.
-    pub fn visitor(&self, credentials: Credentials<'_>, now: Timestamp) -> Visitor {
+    /// Who is asking. A refresh cookie alone makes a stranger. Where the store is to be asked, which
+    /// is the caller's business, memory is asked first, and may be behind.
+    pub fn visitor(
+        &self,
+        credentials: Credentials<'_>,
+        check: RevocationCheck,
+        now: Timestamp,
+    ) -> Visitor {
         let (token, proof) = match credentials {
             Credentials::Bearer(token) => (token, Proof::Bearer),
             Credentials::Cookies(CookiePair {
@@ -55,10 +67,27 @@ impl Authenticator {
                 return Visitor::Stranger;
             }
         };
-        match self.live(token, now) {
-            Ok(claims) => Visitor::Known(claims.to_known(proof)),
-            Err(reason) => Visitor::Refused(Refused { reason, proof }),
+        let refused = |reason| Visitor::Refused(Refused { reason, proof });
+        let claims = match self.live(token, now) {
+            Ok(claims) => claims,
+            Err(error) => return refused(reason(error)),
+        };
+        match check {
+            RevocationCheck::Local | RevocationCheck::Strict
+                if self.revocations.cover(&claims, now) =>
+            {
+                refused(Reason::Revoked)
+            }
+            RevocationCheck::Local if self.is_in_the_dark(now) => Visitor::Unchecked,
+            RevocationCheck::Local | RevocationCheck::Strict | RevocationCheck::None => {
+                Visitor::Known(claims.to_known(proof))
+            }
         }
+    }
+
+    /// Whether memory is too far behind the store to be believed.
+    fn is_in_the_dark(&self, now: Timestamp) -> bool {
+        self.staleness.then == OnStale::Refuse && self.revocations.lag(now) > self.staleness.max
     }
 
     /// The claims of an authentic access token, live or over: for signing out.
@@ -79,12 +108,9 @@ impl Authenticator {
         self.verified.len()
     }
 
-    fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Reason> {
-        let claims = self.authentic(token).map_err(reason)?;
-        claims.check_times(now, &self.settings).map_err(reason)?;
-        if self.revocations.cover(&claims, now) {
-            return Err(Reason::Revoked);
-        }
+    fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
+        let claims = self.authentic(token)?;
+        claims.check_times(now, &self.settings)?;
         Ok(claims)
     }
 }

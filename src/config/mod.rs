@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::policy::{Routes, TrustedOrigins};
-use crate::session::{SessionSettings, TokenSettings};
+use crate::session::{SessionSettings, Staleness, TokenSettings};
 
 pub use headers::HeaderSettings;
 pub use limits::Limits;
@@ -60,6 +60,8 @@ pub struct Config {
     pub tokens: TokenSettings,
     /// `[sessions]`.
     pub sessions: SessionSettings,
+    /// `[sessions]`: how long the store may be silent about what was ended.
+    pub staleness: Staleness,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.
@@ -148,7 +150,8 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let server = server::read(root.section("server"), folder, &mut warnings);
     let storage = storage::read(root.section("storage"), folder, &mut warnings);
     let tokens = tokens::read(root.section("tokens"), server.as_ref());
-    let sessions = sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
+    let (sessions, staleness) =
+        sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
     let observe = observe::read(root.section("observe"), folder);
@@ -161,6 +164,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         storage: storage?,
         tokens,
         sessions,
+        staleness,
         trusted_origins,
         headers,
         observe: observe?,

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::identity::{GroupName, Template, UserName};
 use crate::policy::{
-    Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteName, Rule,
+    Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, RevocationCheck, Route, RouteName, Rule,
 };
 use crate::request::Host;
 
@@ -74,6 +74,13 @@ pub(super) fn read(
         );
     }
     for RouteSettings { route, headers, .. } in &routes {
+        if route.rule != Rule::Anyone && route.revocation == RevocationCheck::None {
+            warnings.push(format!(
+                "route {} never asks whether a session was ended: whoever signs out is let in until \
+                 their access token ends",
+                route.name.as_str()
+            ));
+        }
         if route.rule == Rule::Anyone && !headers.is_empty() {
             warnings.push(format!(
                 "route {} sets headers, and its app is never told who is asking: allow is \"anyone\"",
@@ -99,6 +106,7 @@ fn route(section: &mut Section<'_>) -> Option<Route> {
             ("forward", Preflight::Forward),
         ]),
     );
+    let revocation = revocation(section);
     let host = match host {
         None if section.was_given("host") => return None,
         None => HostPattern::Ours,
@@ -118,6 +126,7 @@ fn route(section: &mut Section<'_>) -> Option<Route> {
         rule: rule?,
         accepts: accepts?,
         preflight,
+        revocation,
     })
 }
 
@@ -229,6 +238,18 @@ fn accepts(section: &mut Section<'_>) -> Option<Accepts> {
         header: ways.contains(&true),
         cookie: ways.contains(&false),
     })
+}
+
+fn revocation(section: &mut Section<'_>) -> RevocationCheck {
+    section.option(
+        "revocation",
+        RevocationCheck::Local,
+        choice(&[
+            ("local", RevocationCheck::Local),
+            ("strict", RevocationCheck::Strict),
+            ("none", RevocationCheck::None),
+        ]),
+    )
 }
 
 fn host(node: &Node) -> Result<HostPattern, Complaint> {

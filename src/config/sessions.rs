@@ -1,18 +1,19 @@
-//! `[sessions]`: how long people stay signed in, and how late a replaced refresh token may come.
+//! `[sessions]`: how long people stay signed in, how late a replaced refresh token may come, and how
+//! long the store may be silent about what was ended.
 
 use std::time::Duration;
 
-use crate::session::SessionSettings;
+use crate::session::{OnStale, SessionSettings, Staleness};
 
 use super::problem::Complaint;
 use super::section::Section;
-use super::value::{duration, written};
+use super::value::{choice, duration, written};
 
 pub(super) fn read(
     mut section: Section<'_>,
     access_ttl: Duration,
     warnings: &mut Vec<String>,
-) -> SessionSettings {
+) -> (SessionSettings, Staleness) {
     let day = Duration::from_hours(24);
     let minute = Duration::from_mins(1);
     let long = || duration(Duration::from_secs(1)..=365 * day);
@@ -50,6 +51,87 @@ pub(super) fn read(
             written(sessions.grace)
         ));
     }
+    let staleness = staleness(&mut section, warnings);
     section.finish();
-    sessions
+    (sessions, staleness)
+}
+
+fn staleness(section: &mut Section<'_>, warnings: &mut Vec<String>) -> Staleness {
+    let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+    let staleness = Staleness {
+        // The store is asked twice a second: one slow answer is no silence.
+        max: section.option("max_staleness", 60 * second, duration(2 * second..=hour)),
+        then: section.option(
+            "on_stale",
+            OnStale::Refuse,
+            choice(&[("refuse", OnStale::Refuse), ("accept", OnStale::Accept)]),
+        ),
+    };
+    if staleness.then == OnStale::Accept {
+        warnings.push(
+            "sessions.on_stale is \"accept\": while the store cannot be asked, sessions that were \
+             ended by others stay open until their access token ends"
+                .to_owned(),
+        );
+    }
+    staleness
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Config, ConfigError, parse};
+    use crate::policy::RevocationCheck;
+
+    /// With these lines of the only route and of `[sessions]`.
+    fn read(route: &str, sessions: &str) -> Result<Config, ConfigError> {
+        let text = format!(
+            "[[routes]]\nupstream = 'http://h:1'\npath = '/p'\n{route}\n[sessions]\n{sessions}"
+        );
+        parse(&text, Path::new(""))
+    }
+
+    #[test]
+    fn memory_is_asked_and_a_minute_of_silence_is_refused_unless_told_otherwise() {
+        let config = read("", "").unwrap();
+        let minute = Duration::from_mins(1);
+        assert_eq!(config.staleness.max, minute);
+        assert_eq!(config.staleness.then, OnStale::Refuse);
+        let [route] = &*config.routes else {
+            panic!("one route");
+        };
+        assert_eq!(route.route.revocation, RevocationCheck::Local);
+        let config = read("revocation = 'strict'", "max_staleness = '2s'").unwrap();
+        assert_eq!(config.staleness.max, Duration::from_secs(2));
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn what_lets_the_signed_out_in_is_warned_about() {
+        for (route, sessions, warning) in [
+            ("", "on_stale = 'accept'", "sessions.on_stale is \"accept\""),
+            ("revocation = 'none'", "", "route /p never asks"),
+        ] {
+            let warnings = read(route, sessions).unwrap().warnings;
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].starts_with(warning), "{warnings:?}");
+        }
+        let open = read("revocation = 'none'\nallow = 'anyone'", "").unwrap();
+        assert!(open.warnings.is_empty(), "{:?}", open.warnings);
+    }
+
+    #[test]
+    fn other_words_and_spans_are_refused() {
+        for (route, sessions, place) in [
+            ("revocation = 'always'", "", "routes[0].revocation"),
+            ("", "on_stale = 'ignore'", "sessions.on_stale"),
+            ("", "max_staleness = '1s'", "sessions.max_staleness"),
+            ("", "max_staleness = '61m'", "sessions.max_staleness"),
+        ] {
+            let refused = read(route, sessions).unwrap_err().to_string();
+            assert!(refused.contains(place), "{refused}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ impl Config {
             storage,
             tokens,
             sessions,
+            staleness,
             trusted_origins,
             headers,
             observe,
@@ -31,7 +32,8 @@ impl Config {
         changes.live("routes", routes, &new.routes);
         changes.fixed("storage", storage, &mut new.storage);
         changes.live("tokens", tokens, &new.tokens);
-        changes.live("sessions", sessions, &new.sessions);
+        let sessions = (sessions, staleness);
+        changes.live("sessions", &sessions, &(&new.sessions, &new.staleness));
         changes.live("csrf", trusted_origins, &new.trusted_origins);
         changes.live("headers", headers, &new.headers);
         changes.observe(observe, &mut new.observe);
@@ -174,6 +176,7 @@ mod tests {
             ("", "allow = 'anyone'", vec!["routes"]),
             ("", "[tokens]\naccess_ttl = '1m'", vec!["tokens"]),
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
+            ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             (
                 "",
                 "[csrf]\ntrusted_origins = ['https://b.example']",

@@ -20,7 +20,7 @@ use crate::login::{OpenSession, SignIn};
 use crate::observe::audit::{Audit, SignInRefusal};
 use crate::observe::{Event, Source};
 use crate::pages::LoginPage;
-use crate::policy::ReturnTo;
+use crate::policy::{ReturnTo, RevocationCheck};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::{Delivery, RefreshToken, RevokeReason, Tokens};
@@ -42,9 +42,8 @@ pub(super) fn show(gateway: &Gateway, request: &Parts) -> Reply {
     let return_to = return_to_of(gateway, return_to.as_deref());
     let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies);
     if let Ok(credentials) = credentials {
-        let visitor = gateway
-            .authenticator
-            .visitor(credentials, gateway.clock.now());
+        let (check, now) = (RevocationCheck::Local, gateway.clock.now());
+        let visitor = gateway.authenticator.visitor(credentials, check, now);
         if let Visitor::Known(_) = visitor {
             return go_on(&return_to);
         }

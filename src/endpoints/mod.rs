@@ -20,11 +20,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body;
 
-use crate::authenticate::refusal::{csrf_problem, refused_token};
+use crate::authenticate::refusal::{csrf_problem, refused_token, unchecked_problem};
 use crate::authenticate::{challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, Reason, Visitor};
-use crate::policy::{Accepts, Challenge, Csrf, csrf};
+use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::access_token::TooLarge;
@@ -98,10 +98,14 @@ fn signed_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, Box<Proble
     let credentials = credentials(headers, ALL_CREDENTIALS, &gateway.cookies);
     let credentials = credentials.map_err(credential_problem)?;
     let now = gateway.clock.now();
-    let challenge = match gateway.authenticator.visitor(credentials, now) {
+    let challenge = match gateway
+        .authenticator
+        .visitor(credentials, RevocationCheck::Local, now)
+    {
         Visitor::Known(known) => return Ok(known),
         Visitor::Stranger => Challenge::Missing,
         Visitor::Refused(reason) => Challenge::Refused(reason),
+        Visitor::Unchecked => return Err(Box::new(unchecked_problem())),
     };
     let login_url = Some(login_url(gateway));
     Err(Box::new(challenge_problem(challenge, login_url)))

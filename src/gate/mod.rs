@@ -6,6 +6,7 @@ mod answer;
 mod notes;
 mod observed;
 mod redirect;
+mod strict;
 mod unread;
 
 use std::rc::Rc;
@@ -70,6 +71,7 @@ async fn respond(
     let mut notes = Notes::default();
     let judged = judge(gateway, &facts, &parts, &mut notes);
     notes.tell(gateway, &facts, noted);
+    let judged = strict::confirm(gateway, &facts, &parts, judged).await;
     let reply = match judged {
         Judged::Own { rest } => {
             noted.destination = Destination::Own;
@@ -149,6 +151,12 @@ enum Judged {
 /// How a request goes to the app.
 struct Leave {
     permit: Permit,
+    manner: Manner,
+}
+
+/// What of a request goes to the app, and when it was judged.
+#[derive(Clone, Copy)]
+struct Manner {
     strip_authorization: bool,
     without_body: bool,
     now: Timestamp,
@@ -160,9 +168,9 @@ impl Leave {
             permit: self.permit,
             request,
             facts,
-            strip_authorization: self.strip_authorization,
-            without_body: self.without_body,
-            now: self.now,
+            strip_authorization: self.manner.strip_authorization,
+            without_body: self.manner.without_body,
+            now: self.manner.now,
         }
     }
 }
@@ -199,19 +207,35 @@ fn judge_for_app(
         Err(error) => return Judged::Refuse(refusal::credential_problem(error)),
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
-    let visitor = gateway.authenticator.visitor(found, now);
+    let visitor = gateway.authenticator.visitor(found, route.revocation, now);
     notes.asking(&visitor);
     if may_be_forged(gateway, facts, &route.rule, &visitor, parts) {
         notes.denial = Some(Denial::CrossSite);
         return Judged::Refuse(refusal::csrf_problem());
     }
-    match decide(id, &route.rule, visitor) {
-        Decision::Allow(permit) => Judged::Forward(Leave {
-            permit,
-            strip_authorization,
-            without_body: false,
-            now,
-        }),
+    let decision = decide(id, &route.rule, visitor);
+    if let Decision::Deny = decision {
+        notes.denial = Some(Denial::NotAllowed);
+    }
+    let manner = Manner {
+        strip_authorization,
+        without_body: false,
+        now,
+    };
+    decided(gateway, facts, route, parts, decision, manner)
+}
+
+/// What is done about a decision.
+fn decided(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    route: &Route,
+    parts: &Parts,
+    decision: Decision,
+    manner: Manner,
+) -> Judged {
+    match decision {
+        Decision::Allow(permit) => Judged::Forward(Leave { permit, manner }),
         Decision::Challenge(challenge) => {
             let target = parts.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());
@@ -221,10 +245,8 @@ fn judge_for_app(
                 answer::Challenged::Here(problem) => Judged::Refuse(problem),
             }
         }
-        Decision::Deny => {
-            notes.denial = Some(Denial::NotAllowed);
-            Judged::Refuse(answer::denied())
-        }
+        Decision::Deny => Judged::Refuse(answer::denied()),
+        Decision::Unavailable => Judged::Refuse(refusal::unchecked_problem()),
     }
 }
 
@@ -232,12 +254,14 @@ fn judge_for_app(
 fn preflight(id: RouteId, route: &Route, now: Timestamp) -> Judged {
     match decide_preflight(id, route.preflight) {
         PreflightDecision::Answer => Judged::Reply(empty(StatusCode::NO_CONTENT)),
-        PreflightDecision::Forward(permit) => Judged::Forward(Leave {
-            permit,
-            strip_authorization: true,
-            without_body: true,
-            now,
-        }),
+        PreflightDecision::Forward(permit) => {
+            let manner = Manner {
+                strip_authorization: true,
+                without_body: true,
+                now,
+            };
+            Judged::Forward(Leave { permit, manner })
+        }
     }
 }
 

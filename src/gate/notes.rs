@@ -24,7 +24,7 @@ impl Notes {
     pub(super) fn asking(&mut self, visitor: &Visitor) {
         self.asking = match visitor {
             Visitor::Known(known) => Some((Arc::clone(&known.identity), known.session)),
-            Visitor::Stranger | Visitor::Refused(_) => None,
+            Visitor::Stranger | Visitor::Refused(_) | Visitor::Unchecked => None,
         };
     }
 

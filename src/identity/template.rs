@@ -169,6 +169,7 @@ mod tests {
             session: SessionId::from_bytes([2; 16]),
             authenticated_at: Timestamp::from_millis(0),
             expires_at: Timestamp::from_millis(0),
+            session_epoch: 0,
             claims_epoch: 0,
             proof: Proof::Cookie,
         }

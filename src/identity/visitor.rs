@@ -18,6 +18,8 @@ pub enum Visitor {
     Known(Known),
     /// A credential came and is no good.
     Refused(Refused),
+    /// A good access token came, and whether its session was ended cannot be told at the moment.
+    Unchecked,
 }
 
 /// A visitor whose access token was accepted.
@@ -31,6 +33,8 @@ pub struct Known {
     pub authenticated_at: Timestamp,
     /// When the access token ends.
     pub expires_at: Timestamp,
+    /// The user's session epoch when the token was made.
+    pub session_epoch: u64,
     /// Grows when the user's names or groups change: part of the assertion's cache key.
     pub claims_epoch: u64,
     /// How the token came.

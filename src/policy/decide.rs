@@ -12,6 +12,8 @@ pub enum Decision {
     Challenge(Challenge),
     /// Known, and not allowed here.
     Deny,
+    /// Whether they may pass cannot be told at the moment.
+    Unavailable,
 }
 
 /// Why a sign-in is asked for.
@@ -44,16 +46,19 @@ impl Permit {
 
 /// Decides:
 ///
-/// | | stranger | known | refused cookie | refused Bearer |
-/// |---|---|---|---|---|
-/// | anyone | pass | pass, unnamed | pass | challenge |
-/// | optional | pass | pass, named | pass | challenge |
-/// | signed-in | challenge | pass, named | challenge | challenge |
-/// | members | challenge | pass, named; others: deny | challenge | challenge |
+/// | | stranger | known | refused cookie | refused Bearer | unchecked |
+/// |---|---|---|---|---|---|
+/// | anyone | pass | pass, unnamed | pass | challenge | pass, unnamed |
+/// | optional | pass | pass, named | pass | challenge | unavailable |
+/// | signed-in | challenge | pass, named | challenge | challenge | unavailable |
+/// | members | challenge | pass, named; others: deny | challenge | challenge | unavailable |
 pub fn decide(route: RouteId, rule: &Rule, visitor: Visitor) -> Decision {
     let allow = |known| Decision::Allow(Permit { route, known });
     match (rule, visitor) {
-        (Rule::Anyone, Visitor::Known(_)) => allow(None),
+        (Rule::Anyone, Visitor::Known(_) | Visitor::Unchecked) => allow(None),
+        (Rule::Optional | Rule::SignedIn | Rule::Members { .. }, Visitor::Unchecked) => {
+            Decision::Unavailable
+        }
         (Rule::Optional | Rule::SignedIn, Visitor::Known(known)) => allow(Some(known)),
         (Rule::Members { groups, users }, Visitor::Known(known)) => {
             let identity = &known.identity;
@@ -117,6 +122,7 @@ mod tests {
             session: SessionId::from_bytes([2; 16]),
             authenticated_at: Timestamp::from_millis(0),
             expires_at: Timestamp::from_millis(1),
+            session_epoch: 0,
             claims_epoch: 0,
             proof: Proof::Bearer,
         })
@@ -149,6 +155,7 @@ mod tests {
             Decision::Challenge(Challenge::Missing) => "missing".to_owned(),
             Decision::Challenge(Challenge::Refused(_)) => "refused".to_owned(),
             Decision::Deny => "deny".to_owned(),
+            Decision::Unavailable => "unavailable".to_owned(),
         }
     }
 
@@ -197,6 +204,18 @@ mod tests {
                 let told = told(&rule, visitor.clone());
                 assert_eq!(told, expected, "{rule:?} {visitor:?}");
             }
+        }
+    }
+
+    #[test]
+    fn whoever_cannot_be_checked_passes_only_where_nobody_is_named() {
+        for (rule, expected) in [
+            (Rule::Anyone, "pass as nobody"),
+            (Rule::Optional, "unavailable"),
+            (Rule::SignedIn, "unavailable"),
+            (members(&[], &["ada"]), "unavailable"),
+        ] {
+            assert_eq!(told(&rule, Visitor::Unchecked), expected, "{rule:?}");
         }
     }
 

@@ -12,7 +12,8 @@ pub use csrf::{Csrf, TrustedOrigins};
 pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};
 pub use return_to::ReturnTo;
 pub use route::{
-    Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, Route, RouteError, RouteId, RouteName,
+    Accepts, HostPattern, OwnPrefix, PathPrefix, Preflight, RevocationCheck, Route, RouteError,
+    RouteId, RouteName,
 };
 pub use routes::{Destination, Found, Routes};
 pub use rule::Rule;

@@ -60,6 +60,17 @@ pub enum Preflight {
     Forward,
 }
 
+/// How a route asks whether the session of an access token was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationCheck {
+    /// In the memory of this process, which follows the store.
+    Local,
+    /// In the store, on every request.
+    Strict,
+    /// Not at all: the token is good until its own end.
+    None,
+}
+
 /// A route as far as the decision needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -75,6 +86,8 @@ pub struct Route {
     pub accepts: Accepts,
     /// What happens to preflights.
     pub preflight: Preflight,
+    /// Where revocations are looked for.
+    pub revocation: RevocationCheck,
 }
 
 /// Why a route name, prefix or host, or a set of routes, is no good.

@@ -271,7 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{Accepts, PathPrefix, Preflight, RouteName, Rule};
+    use crate::policy::{Accepts, PathPrefix, Preflight, RevocationCheck, RouteName, Rule};
 
     /// Routes written as `host path`, `- path` for none; named by their place.
     fn routes(written: &[&str]) -> Vec<Route> {
@@ -287,6 +287,7 @@ mod tests {
                     cookie: true,
                 },
                 preflight: Preflight::Answer,
+                revocation: RevocationCheck::Local,
             }
         };
         written.iter().enumerate().map(route).collect()

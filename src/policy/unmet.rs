@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::identity::UserId;
-    use crate::policy::{Accepts, HostPattern, PathPrefix, Preflight};
+    use crate::policy::{Accepts, HostPattern, PathPrefix, Preflight, RevocationCheck};
 
     fn route(rule: Rule) -> Route {
         Route {
@@ -72,6 +72,7 @@ mod tests {
                 cookie: true,
             },
             preflight: Preflight::Answer,
+            revocation: RevocationCheck::Local,
         }
     }
 

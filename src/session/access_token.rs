@@ -206,6 +206,7 @@ impl Claims {
             session: self.session,
             authenticated_at: self.authenticated_at,
             expires_at: self.expires_at,
+            session_epoch: self.session_epoch,
             claims_epoch: self.claims_epoch,
             proof,
         }

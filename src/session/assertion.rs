@@ -72,6 +72,7 @@ mod tests {
             session: SessionId::from_bytes([2; 16]),
             authenticated_at: Timestamp::from_seconds(900),
             expires_at: Timestamp::from_seconds(1010),
+            session_epoch: 0,
             claims_epoch: 1,
             proof: Proof::Bearer,
         };

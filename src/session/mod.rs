@@ -16,5 +16,5 @@ pub use issue::{Tokens, issue};
 pub use judge::{Verdict, judge};
 pub use key_ring::{KeyPurpose, KeyRing};
 pub use refresh_token::{RefreshToken, TokenHash};
-pub use revocations::Revocations;
+pub use revocations::{OnStale, Revocations, Staleness};
 pub use state::{Delivery, RevokeReason, SessionRow, SessionSettings};

@@ -10,6 +10,24 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::session::Claims;
 
+/// How long this process may go without hearing from the store what was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staleness {
+    /// For this long all is well.
+    pub max: Duration,
+    /// What becomes of access tokens after that.
+    pub then: OnStale,
+}
+
+/// What becomes of access tokens that nobody can say anything about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStale {
+    /// They are refused until the store is heard of again.
+    Refuse,
+    /// They are good until their own end, unless they are known to be ended.
+    Accept,
+}
+
 /// The live revocations of this process. Shared by all threads, asked on every request.
 #[derive(Debug, Default)]
 pub struct Revocations {

@@ -1,7 +1,7 @@
 //! A store whose every operation is timed and counted, whatever store is behind it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
@@ -9,8 +9,8 @@ use crate::observe::metrics::StoreMetrics;
 use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, Rotation,
-    SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, RevocationLog,
+    Rotation, SealedKey, Sessions, UserChange,
 };
 
 /// A wrapper of a trait's implementation: a field and a method for each of its operations.
@@ -72,7 +72,7 @@ measured! {
     fn revoke_user(user: UserId, reason: RevokeReason) -> Option<u64>;
     fn revoke_all(reason: RevokeReason) -> usize;
     fn live(of: Option<UserId>) -> Vec<SessionRow>;
-    fn revoked_within(span: Duration) -> Vec<SessionId>;
+    fn revocations_after(place: u64) -> RevocationLog;
     fn sweep() -> usize;
     fn ping() -> ();
 }

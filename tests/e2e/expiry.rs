@@ -13,7 +13,7 @@ use vestibule::server::{self, Address, Running};
 use vestibule::store::NewUser;
 use vestibule::{config, random};
 
-use crate::support::{Answer, Connection, PASSWORD, Request, Tokens, Upstream};
+use crate::support::{Answer, Connection, PASSWORD, Request, Tokens, Upstream, wait_until};
 
 /// A clock that stands still until it is moved.
 struct TestClock(AtomicI64);
@@ -79,6 +79,11 @@ impl House {
     fn pass(&self, time: Duration) {
         let seconds = i64::try_from(time.as_secs()).expect("a short time");
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+        // It hears from the store twice a second, whatever the clock says.
+        let gateway = self.server.as_ref().expect("it runs").gateway();
+        wait_until("the gateway to hear from its store", MINUTE, || {
+            !gateway.is_stale()
+        });
     }
 
     fn send(&self, request: &Request) -> Answer {

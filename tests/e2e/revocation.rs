@@ -2,12 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::support::{
-    Answer, Gateway, PASSWORD, Request, Setup, Upstream, browser_sign_in, refresh, sign_in,
+    Answer, Gateway, Hold, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in, refresh,
+    sign_in, wait_until,
 };
 
 /// How long after a command an access token may still be good.
 const CEILING: Duration = Duration::from_millis(1200);
+
+/// Longer than a busy machine takes to notice something.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn gateway() -> (Upstream, Gateway) {
     let upstream = Upstream::start();
@@ -121,12 +127,12 @@ fn the_session_that_a_password_was_changed_in_is_not_ended_by_its_own_entry() {
     let [own, other] = [(), ()].map(|()| sign_in(&gateway, "ada"));
     let change = Request::post("/vestibule/password")
         .bearer(&own.access)
-        .json(&serde_json::json!({
+        .json(&json!({
             "current_password": PASSWORD,
             "new_password": "another battery staple",
         }))
         .send(&gateway);
-    let renewed = crate::support::Tokens::of(&change);
+    let renewed = Tokens::of(&change);
     assert!(!Shown::Bearer(other.access).passes(&gateway), "at once");
     // Entries are read in order: when this one is known, so is that of the password.
     let witness = sign_in(&gateway, "eve");
@@ -135,4 +141,142 @@ fn the_session_that_a_password_was_changed_in_is_not_ended_by_its_own_entry() {
     refused_after(&gateway, &[Shown::Bearer(witness.access)], Instant::now());
     assert!(Shown::Bearer(renewed.access).passes(&gateway));
     assert_eq!(refresh(&gateway, &renewed.refresh).status, 200);
+}
+
+/// `/` asks our memory, `/strict` the store, `/none` nobody; `/open` knows nobody, `/optional` anybody.
+fn every_kind_of_route(upstream: &Upstream, sessions: &str) -> Setup {
+    let url = upstream.url();
+    Setup::in_front_of(upstream)
+        .route("/strict", &url, "signed-in", "revocation = \"strict\"")
+        .route("/guests", &url, "optional", "revocation = \"strict\"")
+        .route("/none", &url, "signed-in", "revocation = \"none\"")
+        .route("/optional", &url, "optional", "")
+        .route("/open", &url, "anyone", "")
+        .user("eve", &[])
+        .section(&format!("[sessions]\n{sessions}"))
+}
+
+fn readiness(gateway: &Gateway) -> (u16, String) {
+    let mut connection = gateway.connect_admin();
+    connection.send(Request::get("/readyz").to_bytes());
+    let answer = connection.answer();
+    (answer.status, answer.text())
+}
+
+#[track_caller]
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.error(), "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("set-cookie"), None, "the cookies stay");
+}
+
+#[test]
+fn a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
+    let upstream = Upstream::start();
+    let gateway = every_kind_of_route(&upstream, "").start();
+    assert!(gateway.log().contains("route /none never asks"));
+    let commands: [(&[&str], &str); 2] = [
+        (&["session", "revoke", "--user", "ada"], "ada"),
+        (&["user", "disable", "eve"], "eve"),
+    ];
+    for (command, name) in commands {
+        let [bearer, cookies] = Shown::both(&gateway, name);
+        for path in ["/strict", "/none", "/"] {
+            assert_eq!(bearer.get(&gateway, path).status, 200, "{path}");
+            assert_eq!(cookies.get(&gateway, path).status, 200, "{path}");
+        }
+        gateway.command(command, "").expect_success();
+        for shown in [&bearer, &cookies] {
+            let refused = shown.get(&gateway, "/strict");
+            assert_eq!(refused.status, 401, "the first request: {}", refused.text());
+            assert_eq!(refused.error(), "token_revoked");
+        }
+        // Where strangers pass, a cookie that is no good makes one.
+        assert_eq!(bearer.get(&gateway, "/guests").status, 401);
+        let guest = cookies.get(&gateway, "/guests");
+        assert_eq!(guest.status, 200);
+        assert!(
+            !guest.text().contains("x-forwarded-user"),
+            "{}",
+            guest.text()
+        );
+        let both = [bearer, cookies];
+        refused_after(&gateway, &both, Instant::now());
+        assert!(
+            both.iter()
+                .all(|shown| shown.get(&gateway, "/none").status == 200)
+        );
+    }
+    let navigation = Request::get("/strict/x?y").navigating();
+    let cookies = browser_sign_in(&gateway, "ada");
+    let navigation = navigation.header("Cookie", &cookies);
+    assert_eq!(navigation.send(&gateway).status, 200);
+    let revoke = ["session", "revoke", "--user", "ada"];
+    gateway.command(&revoke, "").expect_success();
+    let sent = navigation.send(&gateway);
+    assert_eq!(sent.status, 303);
+    let login = "/vestibule/login?return_to=%2Fstrict%2Fx%3Fy";
+    assert_eq!(sent.header("location"), Some(login));
+}
+
+#[test]
+fn a_silent_store_refuses_the_signed_in_until_it_is_heard_of_again() {
+    let upstream = Upstream::start();
+    let gateway = every_kind_of_route(&upstream, "max_staleness = \"5s\"").start();
+    let ada = Shown::both(&gateway, "ada");
+    let ended = Shown::both(&gateway, "eve");
+    let revoke = ["session", "revoke", "--user", "eve"];
+    gateway.command(&revoke, "").expect_success();
+    refused_after(&gateway, &ended, Instant::now());
+
+    let hold = Hold::of(&gateway.file("vestibule.db"));
+    let held = Instant::now();
+    wait_until("the gateway to notice", PATIENCE, || {
+        ada[0].get(&gateway, "/").status == 503
+    });
+    eprintln!("refused {:?} after the store fell silent", held.elapsed());
+    for shown in &ada {
+        for path in ["/", "/optional", "/strict", "/vestibule/session"] {
+            assert_unavailable(&shown.get(&gateway, path));
+        }
+        for path in ["/open", "/none"] {
+            assert_eq!(shown.get(&gateway, path).status, 200, "{path}");
+        }
+    }
+    assert!(
+        ended.iter().all(|shown| !shown.passes(&gateway)),
+        "that is known"
+    );
+    assert_eq!(Request::get("/optional").send(&gateway).status, 200);
+    assert_eq!(Request::get("/").send(&gateway).status, 401);
+    let (status, told) = readiness(&gateway);
+    assert_eq!(status, 503);
+    assert!(told.contains("has not told for too long"), "{told}");
+
+    drop(hold);
+    let freed = Instant::now();
+    wait_until("the gateway to be itself again", PATIENCE, || {
+        ada[0].get(&gateway, "/").status == 200
+    });
+    eprintln!("back {:?} after the store answered again", freed.elapsed());
+    assert_eq!(ada[1].get(&gateway, "/strict").status, 200);
+    assert_eq!(readiness(&gateway).0, 200);
+}
+
+#[test]
+fn who_prefers_to_stay_open_accepts_tokens_while_the_store_is_silent() {
+    let upstream = Upstream::start();
+    let sessions = "max_staleness = \"5s\"\non_stale = \"accept\"";
+    let gateway = every_kind_of_route(&upstream, sessions).start();
+    let ada = Shown::both(&gateway, "ada");
+    let hold = Hold::of(&gateway.file("vestibule.db"));
+    wait_until("the gateway to notice", PATIENCE, || {
+        readiness(&gateway).1.contains("has not told for too long")
+    });
+    for shown in &ada {
+        assert_eq!(shown.get(&gateway, "/").status, 200);
+        assert_unavailable(&shown.get(&gateway, "/strict"));
+    }
+    drop(hold);
 }

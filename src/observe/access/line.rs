@@ -217,6 +217,8 @@ impl fmt::Display for NcsaTime {
 mod tests {
     use http::{Request, StatusCode};
 
+    use std::time::Instant;
+
     use super::*;
     use crate::clock::Timestamp;
     use crate::config::{AccessLogSettings, LogTarget};
@@ -238,7 +240,12 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let at = Timestamp::from_millis(1_795_255_200_123);
-        let mut entry = Entry::begin(None, at, &parts, RequestId::from_bytes([0; 16]));
+        let mut entry = Entry::begin(
+            None,
+            (at, Instant::now()),
+            &parts,
+            RequestId::from_bytes([0; 16]),
+        );
         let told = TraceParent::read(&parts.headers);
         entry.trace = told.map(|told| Trace::join(Some(told), [1; 32], Share::ALL).id);
         entry.client = "198.51.100.7".parse().ok();

@@ -1,5 +1,8 @@
 //! How often was an access token's signature checked, and how often remembered? What is held in memory?
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -12,6 +15,7 @@ pub struct Tokens {
     pub lookups: Lookups,
     entries: Gauge,
     revocations: Gauge,
+    lag: Gauge<f64, AtomicU64>,
 }
 
 /// Whether access tokens were known already.
@@ -49,13 +53,20 @@ impl Tokens {
                 "revocations",
                 "Ended sessions and users whose access tokens are refused from memory",
             ),
+            lag: {
+                let lag = Gauge::default();
+                let help = "How long ago the store was last asked what was ended";
+                registry.register("revocation_lag_seconds", help, Clone::clone(&lag));
+                lag
+            },
         }
     }
 
-    /// What is held in memory now.
-    pub fn held(&self, entries: usize, revocations: usize) {
+    /// What is held in memory now, and how old the knowledge of revocations is.
+    pub fn held(&self, entries: usize, revocations: usize, lag: Duration) {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.entries.set(number(entries));
         self.revocations.set(number(revocations));
+        self.lag.set(lag.as_secs_f64());
     }
 }

@@ -26,8 +26,8 @@ use crate::identity::{
     Visitor,
 };
 use crate::policy::{
-    Accepts, Decision, HostPattern, OwnPrefix, PathPrefix, Permit, Preflight, Route, RouteName,
-    Routes, Rule, decide,
+    Accepts, Decision, HostPattern, OwnPrefix, PathPrefix, Permit, Preflight, RevocationCheck,
+    Route, RouteName, Routes, Rule, decide,
 };
 use crate::proxy::assertions::Assertions;
 use crate::proxy::{Body, ForwardError, Forwarded, Forwarder, Upstreams};
@@ -185,6 +185,7 @@ fn route(port: u16) -> RouteSettings {
                 cookie: true,
             },
             preflight: Preflight::Answer,
+            revocation: RevocationCheck::Local,
         },
         upstream: UpstreamSettings {
             address: AppAddress::Network {
@@ -215,6 +216,7 @@ fn ada() -> Visitor {
         session: SessionId::from_bytes([2; 16]),
         authenticated_at: Timestamp::from_seconds(1_795_256_000),
         expires_at: Timestamp::from_seconds(1_795_256_300),
+        session_epoch: 0,
         claims_epoch: 1,
         proof: Proof::Cookie,
     })

@@ -14,7 +14,7 @@ pub use client::{Answer, Connection, Request};
 pub use command::{curl, logrotate, signal, vestibule};
 pub use gateway::{Gateway, PASSWORD, Setup};
 pub use message::{PATTERN_LENGTH, pattern};
-pub use programs::Program;
+pub use programs::{Hold, Program};
 pub use prometheus::{Prometheus, Scrape, ask_admin, deploy, promtool};
 pub use sign_in::{Tokens, browser_sign_in, cookies_of, refresh, sign_in};
 pub use upstream::Upstream;

@@ -145,6 +145,35 @@ impl Drop for Program {
     }
 }
 
+/// Keeps everybody from reading a database; lets go when dropped.
+pub struct Hold(Child);
+
+impl Hold {
+    /// Of this database (apps/hold_database.py).
+    pub fn of(database: &Path) -> Self {
+        let script = here().join("apps/hold_database.py");
+        let paths = [&script, database].map(|path| path.to_str().expect("the path is text"));
+        let mut child = python(&paths)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.expect("the program says that it holds the database");
+        assert_eq!(line, "held\n");
+        Self(child)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Installs what is missing, once a test run.
 pub fn are_installed() {
     let _ = installed();

@@ -1,0 +1,63 @@
+//! Routes that believe no memory: does the session live, by the store, at this moment?
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::request::Parts;
+use tokio::time::timeout;
+
+use super::{Judged, decided};
+use crate::authenticate::refusal;
+use crate::gateway::Gateway;
+use crate::identity::{Known, Reason, Refused, Visitor};
+use crate::policy::{RevocationCheck, decide};
+use crate::request::RequestFacts;
+use crate::store::{Loaded, StoreError};
+
+/// A store that takes longer does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What was judged, if the route asks for no more or the store agrees; otherwise what becomes of
+/// somebody whose token was refused.
+pub(super) async fn confirm(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    parts: &Parts,
+    judged: Judged,
+) -> Judged {
+    let Judged::Forward(leave) = &judged else {
+        return judged;
+    };
+    let Some(route) = gateway.routes.route(leave.permit.route()) else {
+        return judged;
+    };
+    let known = match (route.revocation, leave.permit.known()) {
+        (RevocationCheck::Strict, Some(known)) => known,
+        (RevocationCheck::Strict | RevocationCheck::Local | RevocationCheck::None, _) => {
+            return judged;
+        }
+    };
+    match lives(gateway, known).await {
+        Ok(true) => judged,
+        Ok(false) => {
+            let (reason, proof) = (Reason::Revoked, known.proof);
+            let refused = Visitor::Refused(Refused { reason, proof });
+            let decision = decide(leave.permit.route(), &route.rule, refused);
+            decided(gateway, facts, route, parts, decision, leave.manner)
+        }
+        Err(error) => {
+            let error: &(dyn Error + 'static) = &error;
+            tracing::error!(error, "the store does not tell whether a session lives");
+            Judged::Refuse(refusal::unchecked_problem())
+        }
+    }
+}
+
+/// Whether the session lives, its user is enabled, and the token is of the present epoch.
+async fn lives(gateway: &Gateway, known: &Known) -> Result<bool, StoreError> {
+    let loaded = timeout(PATIENCE, gateway.sessions.load(known.session)).await;
+    let loaded = loaded.map_err(|_| StoreError::Busy)??;
+    Ok(loaded
+        .filter(Loaded::is_live)
+        .is_some_and(|loaded| loaded.row.user_epoch == known.session_epoch))
+}
