@@ -1,12 +1,22 @@
-//! For operators and orchestrators: is the process alive, should it get requests, and how does it fare?
+//! For operators and orchestrators: is the process alive, should it get requests, how does it fare, and
+//! what can be done about users, sessions and keys?
 
+mod administrator;
+mod keys;
 mod metrics;
+mod sessions;
+mod users;
 
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use crate::gateway::Gateway;
 use crate::reply::{Problem, Reply, json};
+
+pub use administrator::{AdminError, Administrator};
+pub use keys::KeyFacts;
+pub use sessions::{EndedSession, LiveSession, SessionFacts};
+pub use users::{Newcomer, UserFacts};
 
 /// The answer of a probe.
 #[derive(Serialize)]

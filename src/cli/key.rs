@@ -1,12 +1,11 @@
 //! `vestibule key …`: the keys of this installation, but never what they are made of.
 
 use clap::Subcommand;
-use serde::Serialize;
 
+use crate::admin::{Administrator, KeyFacts};
 use crate::cli::output::columns;
 use crate::cli::{listing, output, storage};
-use crate::config::StorageSettings;
-use crate::store::{Directory, SealedKey};
+use crate::config::Config;
 
 /// What can be done about keys.
 #[derive(Subcommand)]
@@ -19,26 +18,18 @@ pub(super) enum Command {
     },
 }
 
-/// A key for programs.
-#[derive(Serialize)]
-struct Facts<'k> {
-    purpose: &'static str,
-    kid: &'k str,
-    algorithm: &'static str,
-}
-
 /// Opens the store and lists its keys.
-pub(super) fn run(command: &Command, settings: &StorageSettings) -> anyhow::Result<()> {
-    let store = storage::open(settings)?;
+pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<()> {
+    let administrator = storage::administrator(config)?;
     let Command::List { json } = command;
-    let said = storage::finish(list(*json, &*store.directory))?;
+    let said = storage::finish(list(*json, &administrator))?;
     output::print(&said)?;
     Ok(())
 }
 
-async fn list(json: bool, directory: &dyn Directory) -> anyhow::Result<String> {
-    let keys = directory.keys().await?;
-    let facts: Vec<Facts<'_>> = keys.iter().map(facts).collect();
+async fn list(json: bool, admin: &Administrator) -> anyhow::Result<String> {
+    let keys = admin.keys().await?;
+    let facts: Vec<KeyFacts<'_>> = keys.iter().map(Into::into).collect();
     if json {
         return listing::json(&facts);
     }
@@ -54,34 +45,31 @@ async fn list(json: bool, directory: &dyn Directory) -> anyhow::Result<String> {
     Ok(columns("", &rows))
 }
 
-fn facts(key: &SealedKey) -> Facts<'_> {
-    Facts {
-        purpose: key.purpose.as_str(),
-        kid: &key.kid,
-        algorithm: key.purpose.algorithm(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::config::StorageSettings;
+    use crate::observe::Audit;
+    use crate::observe::metrics::Events;
+    use crate::store;
     use crate::store::keys::load_or_create;
-    use crate::store::memory::MemoryStore;
-    use crate::store::seal::MasterKey;
 
     #[tokio::test]
     async fn keys_are_named_and_not_shown() {
-        let store = MemoryStore::new(Arc::new(SystemClock));
-        let empty = list(false, &store).await.unwrap();
+        let store = store::open(&StorageSettings::Memory, Arc::new(SystemClock));
+        let store = store.await.unwrap();
+        let audit = Audit::open(None, Arc::new(SystemClock), Events::unregistered()).unwrap();
+        let admin = Administrator::at_command_line(&store, audit);
+        let empty = list(false, &admin).await.unwrap();
         assert!(empty.contains("`vestibule serve` makes them"), "{empty}");
-        assert_eq!(list(true, &store).await.unwrap(), "[]\n");
+        assert_eq!(list(true, &admin).await.unwrap(), "[]\n");
 
-        let master = MasterKey::ephemeral([1; 32]);
-        load_or_create(&store, &master).await.unwrap();
-        let table = list(false, &store).await.unwrap();
+        let made = load_or_create(&*store.directory, &store.master);
+        made.await.unwrap();
+        let table = list(false, &admin).await.unwrap();
         let lines: Vec<Vec<&str>> = table
             .lines()
             .map(|line| line.split_whitespace().collect())
@@ -89,7 +77,7 @@ mod tests {
         assert_eq!(lines.len(), 5, "{table}");
         assert!(lines.contains(&vec!["refresh_mac", "1", "HMAC-SHA256"]));
         let json: serde_json::Value =
-            serde_json::from_str(&list(true, &store).await.unwrap()).unwrap();
+            serde_json::from_str(&list(true, &admin).await.unwrap()).unwrap();
         for key in json.as_array().unwrap() {
             let names: Vec<&String> = key.as_object().unwrap().keys().collect();
             assert_eq!(names, ["algorithm", "kid", "purpose"]);

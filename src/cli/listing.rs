@@ -1,4 +1,4 @@
-//! How users are shown: as a table, as a card, as JSON.
+//! How users are shown to people: as a table, as a card; and what programs read.
 
 use serde::Serialize;
 
@@ -37,32 +37,6 @@ pub(super) fn card(user: &User) -> String {
 /// For programs: one object, or a list of them.
 pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
-}
-
-/// A user for programs.
-#[derive(Serialize)]
-pub(super) struct Facts<'u> {
-    id: &'u str,
-    name: &'u str,
-    display_name: Option<&'u str>,
-    email: Option<&'u str>,
-    groups: Vec<&'u str>,
-    disabled: bool,
-    created_at: String,
-}
-
-impl<'u> From<&'u User> for Facts<'u> {
-    fn from(user: &'u User) -> Self {
-        Self {
-            id: user.id.as_str(),
-            name: user.name.as_str(),
-            display_name: user.display_name.as_ref().map(|name| name.as_str()),
-            email: user.email.as_ref().map(|email| email.as_str()),
-            groups: user.groups.iter().map(|group| group.as_str()).collect(),
-            disabled: user.disabled,
-            created_at: user.created_at.to_string(),
-        }
-    }
 }
 
 fn or_dash<T: ToString>(value: Option<&T>) -> String {

@@ -1,17 +1,13 @@
 //! `vestibule session …`: who is signed in where, and ending that.
 
-use std::collections::HashMap;
-
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
+use crate::admin::{Administrator, EndedSession, SessionFacts};
 use crate::cli::output::columns;
+use crate::cli::user::explained;
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
-use crate::identity::{SessionId, User, UserId, UserName};
-use crate::session::{RevokeReason, SessionRow};
-use crate::store::{Directory, Sessions};
+use crate::identity::{SessionId, UserName};
 
 /// How soon the end of a session shows: a running gateway is another process.
 const DELAY: &str = "A running gateway refuses to refresh from now on, and access tokens that are out \
@@ -60,25 +56,22 @@ fn session_id(text: &str) -> Result<SessionId, &'static str> {
     SessionId::parse(text).ok_or("a session's id has 22 characters: `vestibule session list`")
 }
 
-/// The store.
-struct Room<'r> {
-    directory: &'r dyn Directory,
-    sessions: &'r dyn Sessions,
+/// The sessions.
+struct Room {
+    admin: Administrator,
 }
 
 /// Opens the store, does what was asked, and prints what came of it.
 pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = storage::open(&config.storage)?;
     let room = Room {
-        directory: &*store.directory,
-        sessions: &*store.sessions,
+        admin: storage::administrator(config)?,
     };
     let said = storage::finish(room.execute(command))?;
     output::print(&said)?;
     Ok(())
 }
 
-impl Room<'_> {
+impl Room {
     async fn execute(&self, command: Command) -> anyhow::Result<String> {
         match command {
             Command::List { user, json } => self.list(user, json).await,
@@ -99,16 +92,9 @@ impl Room<'_> {
     }
 
     async fn list(&self, of: Option<UserName>, json: bool) -> anyhow::Result<String> {
-        let of = match of {
-            Some(name) => Some(self.find(&name).await?.id),
-            None => None,
-        };
-        let rows = self.sessions.live(of).await?;
-        let users = self.directory.users().await?;
-        let names: HashMap<&UserId, &UserName> =
-            users.iter().map(|user| (&user.id, &user.name)).collect();
-        let name = |row: &SessionRow| names.get(&row.user).map(|name| name.as_str());
-        let facts: Vec<Facts<'_>> = rows.iter().map(|row| Facts::new(row, name(row))).collect();
+        let sessions = self.admin.live_sessions(of.as_ref()).await;
+        let sessions = sessions.map_err(explained)?;
+        let facts: Vec<SessionFacts<'_>> = sessions.iter().map(Into::into).collect();
         if json {
             listing::json(&facts)
         } else if facts.is_empty() {
@@ -119,44 +105,23 @@ impl Room<'_> {
     }
 
     async fn revoke_one(&self, id: SessionId) -> anyhow::Result<String> {
-        let loaded = self.sessions.load(id).await?;
-        let loaded = loaded.ok_or_else(|| {
-            anyhow!("there is no session {id}: `vestibule session list` shows those that live")
-        })?;
-        let is_live = loaded.is_live();
-        self.sessions
-            .revoke(id, RevokeReason::Administrator)
-            .await?;
-        if !is_live {
-            return Ok(format!("session {id} was over already\n"));
+        match self.admin.end_session(id).await.map_err(explained)? {
+            EndedSession::WasOver => Ok(format!("session {id} was over already\n")),
+            EndedSession::Ended(user) => {
+                let whose = user.map_or_else(String::new, |user| format!(" of {}", user.name));
+                Ok(format!("ended session {id}{whose}\n{DELAY}"))
+            }
         }
-        let whose = loaded
-            .user
-            .map_or_else(String::new, |user| format!(" of {}", user.name));
-        Ok(format!("ended session {id}{whose}\n{DELAY}"))
     }
 
     async fn revoke_user(&self, name: &UserName) -> anyhow::Result<String> {
-        let user = self.find(name).await?;
-        let live = self.sessions.live(Some(user.id.clone())).await?.len();
-        let reason = RevokeReason::Administrator;
-        self.sessions.revoke_user(user.id, reason).await?;
-        Ok(format!("ended {} of {name}\n{DELAY}", counted(live)))
+        let ended = self.admin.end_sessions_of(name).await.map_err(explained)?;
+        Ok(format!("ended {} of {name}\n{DELAY}", counted(ended)))
     }
 
     async fn revoke_all(&self) -> anyhow::Result<String> {
-        let ended = self
-            .sessions
-            .revoke_all(RevokeReason::Administrator)
-            .await?;
+        let ended = self.admin.end_all_sessions().await?;
         Ok(format!("ended {}\n{DELAY}", counted(ended)))
-    }
-
-    async fn find(&self, name: &UserName) -> anyhow::Result<User> {
-        let account = self.directory.account(name.clone()).await?;
-        account.map(|account| account.user).ok_or_else(|| {
-            anyhow!("no user is called {name}: `vestibule user list` shows everybody")
-        })
     }
 }
 
@@ -167,37 +132,7 @@ fn counted(sessions: usize) -> String {
     }
 }
 
-/// A session for programs.
-#[derive(Serialize)]
-struct Facts<'s> {
-    id: String,
-    user: Option<&'s str>,
-    device: Option<&'s str>,
-    ip: Option<String>,
-    user_agent: Option<&'s str>,
-    delivery: &'static str,
-    signed_in_at: String,
-    last_seen_at: String,
-    expires_at: String,
-}
-
-impl<'s> Facts<'s> {
-    fn new(row: &'s SessionRow, user: Option<&'s str>) -> Self {
-        Self {
-            id: row.id.to_string(),
-            user,
-            device: row.device.as_deref(),
-            ip: row.ip.map(|ip| ip.to_string()),
-            user_agent: row.user_agent.as_deref(),
-            delivery: row.delivery.as_str(),
-            signed_in_at: row.created_at.to_string(),
-            last_seen_at: row.last_seen_at.to_string(),
-            expires_at: row.expires_at().to_string(),
-        }
-    }
-}
-
-fn table(sessions: &[Facts<'_>]) -> String {
+fn table(sessions: &[SessionFacts<'_>]) -> String {
     const NAMES: [&str; 7] = [
         "SESSION",
         "USER",

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use crate::admin::Administrator;
 use crate::clock::SystemClock;
-use crate::config::StorageSettings;
+use crate::config::{Config, LogTarget, StorageSettings};
+use crate::observe::Audit;
+use crate::observe::metrics::Events;
 use crate::store::{self, Opened};
 
 /// Opens the store of the configuration, unless it lives inside the running gateway.
@@ -20,6 +23,16 @@ pub(super) fn open(storage: &StorageSettings) -> anyhow::Result<Opened> {
         let opened = store::open(storage, Arc::new(SystemClock)).await;
         opened.with_context(|| format!("cannot open {storage}"))
     })
+}
+
+/// Whoever typed the command, at the open store. Its output is for them: only an audit log in a file
+/// hears of what they change.
+pub(super) fn administrator(config: &Config) -> anyhow::Result<Administrator> {
+    let store = open(&config.storage)?;
+    let target = config.observe.audit_log.as_ref();
+    let file = target.filter(|target| matches!(target, LogTarget::File(_)));
+    let audit = Audit::open(file, Arc::new(SystemClock), Events::unregistered())?;
+    Ok(Administrator::at_command_line(&store, audit))
 }
 
 /// Runs one command's work to its end.

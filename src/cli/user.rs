@@ -1,20 +1,14 @@
 //! `vestibule user …`: the people who may sign in.
 
-use std::sync::Arc;
-
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
+use crate::admin::{AdminError, Administrator, Newcomer, UserFacts};
 use crate::cli::{listing, output, password, storage};
-use crate::clock::SystemClock;
-use crate::config::{Config, LogTarget};
-use crate::identity::{
-    DisplayName, Email, GroupName, PasswordHash, Secret, User, UserId, UserName,
-};
-use crate::observe::metrics::Events;
-use crate::observe::{Audit, Event, Person, Source};
+use crate::config::Config;
+use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserName};
 use crate::random;
-use crate::store::{AddUser, ChangeUser, Directory, NewUser, UserChange};
+use crate::store::UserChange;
 
 /// How soon the end of a session shows, told honestly: a running gateway is another process.
 const ENDED: &str = "they cannot be refreshed any more, and a running gateway refuses their access \
@@ -124,61 +118,34 @@ struct Changes {
 
 /// Opens the store, does what was asked, and prints what came of it.
 pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = storage::open(&config.storage)?;
-    let users = Users {
-        directory: &*store.directory,
-        audit: audit(config)?,
-    };
-    let said = storage::finish(execute(command, &users))?;
+    let administrator = storage::administrator(config)?;
+    let said = storage::finish(execute(command, &administrator))?;
     output::print(&said)?;
     Ok(())
 }
 
-/// The users, and where changes to them are written down.
-struct Users<'a> {
-    directory: &'a dyn Directory,
-    audit: Audit,
-}
-
-impl Users<'_> {
-    fn note<'u>(&self, user: &'u User, event: impl FnOnce(Person<'u>) -> Event<'u>) {
-        self.audit.tell(&Source::default(), event(user.into()));
-    }
-}
-
-/// A command's output is for whoever typed it: only an audit log in a file hears of changes.
-fn audit(config: &Config) -> anyhow::Result<Audit> {
-    let target = config.observe.audit_log.as_ref();
-    let file = target.filter(|target| matches!(target, LogTarget::File(_)));
-    Ok(Audit::open(
-        file,
-        Arc::new(SystemClock),
-        Events::unregistered(),
-    )?)
-}
-
-async fn execute(command: Command, users: &Users<'_>) -> anyhow::Result<String> {
+async fn execute(command: Command, admin: &Administrator) -> anyhow::Result<String> {
     match command {
         Command::Add(user) => {
-            check_free(&user.name, users).await?;
+            admin.check_free(&user.name).await.map_err(explained)?;
             let password = password::ask_new(&user.name)?;
-            add(user, &password, users).await
+            add(user, &password, admin).await
         }
-        Command::List { json } => list(json, users).await,
-        Command::Show { name, json } => show(name, json, users).await,
+        Command::List { json } => list(json, admin).await,
+        Command::Show { name, json } => show(&name, json, admin).await,
         Command::Passwd { name } => {
-            find(&name, users).await?;
+            admin.find_user(&name).await.map_err(explained)?;
             let password = password::ask_new(&name)?;
-            set_password(name, &password, users).await
+            set_password(&name, &password, admin).await
         }
-        Command::Set(set) => change(set, users).await,
-        Command::Disable { name } => set_disabled(name, true, users).await,
-        Command::Enable { name } => set_disabled(name, false, users).await,
+        Command::Set(set) => change(set, admin).await,
+        Command::Disable { name } => set_disabled(&name, true, admin).await,
+        Command::Enable { name } => set_disabled(&name, false, admin).await,
         Command::Remove { name, yes } => {
-            find(&name, users).await?;
+            admin.find_user(&name).await.map_err(explained)?;
             let question = format!("Remove {name} and end all their sessions?");
             if yes || password::is_sure(&question)? {
-                remove(name, users).await
+                remove(&name, admin).await
             } else {
                 Ok("nothing was changed\n".to_owned())
             }
@@ -186,45 +153,22 @@ async fn execute(command: Command, users: &Users<'_>) -> anyhow::Result<String> 
     }
 }
 
-/// Fails before a password is asked for in vain.
-async fn check_free(name: &UserName, users: &Users<'_>) -> anyhow::Result<()> {
-    match users.directory.account(name.clone()).await? {
-        None => Ok(()),
-        Some(_) => Err(name_taken(name)),
-    }
-}
-
-async fn find(name: &UserName, users: &Users<'_>) -> anyhow::Result<User> {
-    let account = users.directory.account(name.clone()).await?;
-    account
-        .map(|account| account.user)
-        .ok_or_else(|| unknown(name))
-}
-
-async fn add(add: Add, password: &Secret<String>, users: &Users<'_>) -> anyhow::Result<String> {
-    let name = add.name.clone();
-    let user = NewUser {
-        id: UserId::from_bytes(random::bytes()),
+async fn add(add: Add, password: &Secret<String>, admin: &Administrator) -> anyhow::Result<String> {
+    let newcomer = Newcomer {
         name: add.name,
         display_name: add.display_name,
-        email: add.email.clone(),
+        email: add.email,
         groups: add.groups,
-        password: PasswordHash::of(password, &random::bytes()),
     };
-    match users.directory.add_user(user).await? {
-        AddUser::Added(user) => {
-            users.note(&user, Event::UserAdded);
-            Ok(format!("added {}\n", user.name))
-        }
-        AddUser::NameTaken => Err(name_taken(&name)),
-        AddUser::EmailTaken => Err(email_taken(add.email)),
-    }
+    let hash = PasswordHash::of(password, &random::bytes());
+    let user = admin.add_user(newcomer, hash).await.map_err(explained)?;
+    Ok(format!("added {}\n", user.name))
 }
 
-async fn list(json: bool, users: &Users<'_>) -> anyhow::Result<String> {
-    let users = users.directory.users().await?;
+async fn list(json: bool, admin: &Administrator) -> anyhow::Result<String> {
+    let users = admin.users().await?;
     if json {
-        let facts: Vec<listing::Facts<'_>> = users.iter().map(Into::into).collect();
+        let facts: Vec<UserFacts<'_>> = users.iter().map(Into::into).collect();
         listing::json(&facts)
     } else if users.is_empty() {
         Ok("there is no user yet: `vestibule user add NAME` adds one\n".to_owned())
@@ -233,50 +177,37 @@ async fn list(json: bool, users: &Users<'_>) -> anyhow::Result<String> {
     }
 }
 
-async fn show(name: UserName, json: bool, users: &Users<'_>) -> anyhow::Result<String> {
-    let user = find(&name, users).await?;
+async fn show(name: &UserName, json: bool, admin: &Administrator) -> anyhow::Result<String> {
+    let user = admin.find_user(name).await.map_err(explained)?;
     if json {
-        listing::json(&listing::Facts::from(&user))
+        listing::json(&UserFacts::from(&user))
     } else {
         Ok(listing::card(&user))
     }
 }
 
 async fn set_password(
-    name: UserName,
+    name: &UserName,
     password: &Secret<String>,
-    users: &Users<'_>,
+    admin: &Administrator,
 ) -> anyhow::Result<String> {
     let hash = PasswordHash::of(password, &random::bytes());
-    let user = users.directory.set_password(name.clone(), hash).await?;
-    let user = user.ok_or_else(|| unknown(&name))?;
-    users.note(&user, Event::PasswordSet);
+    let user = admin.set_password(name, hash).await.map_err(explained)?;
     Ok(format!(
         "changed the password of {} and ended their sessions: {ENDED}\n",
         user.name
     ))
 }
 
-async fn change(set: Set, users: &Users<'_>) -> anyhow::Result<String> {
+async fn change(set: Set, admin: &Administrator) -> anyhow::Result<String> {
     let changes = set.changes;
-    let email = changes.email.clone();
     let change = UserChange {
         display_name: replacement(changes.display_name, changes.no_display_name),
         email: replacement(changes.email, changes.no_email),
         groups: (changes.no_groups || !changes.groups.is_empty()).then_some(changes.groups),
     };
-    match users
-        .directory
-        .change_user(set.name.clone(), change)
-        .await?
-    {
-        ChangeUser::Changed(user) => {
-            users.note(&user, Event::UserChanged);
-            Ok(format!("changed {}\n", user.name))
-        }
-        ChangeUser::NoSuchUser => Err(unknown(&set.name)),
-        ChangeUser::EmailTaken => Err(email_taken(email)),
-    }
+    let user = admin.change_user(&set.name, change).await;
+    Ok(format!("changed {}\n", user.map_err(explained)?.name))
 }
 
 /// `None` leaves a fact as it is, `Some(None)` takes it away.
@@ -284,14 +215,13 @@ fn replacement<T>(new: Option<T>, none: bool) -> Option<Option<T>> {
     (none || new.is_some()).then_some(new)
 }
 
-async fn set_disabled(name: UserName, disabled: bool, users: &Users<'_>) -> anyhow::Result<String> {
-    let user = users.directory.set_disabled(name.clone(), disabled).await?;
-    let user = user.ok_or_else(|| unknown(&name))?;
-    let event = match disabled {
-        true => Event::UserDisabled,
-        false => Event::UserEnabled,
-    };
-    users.note(&user, event);
+async fn set_disabled(
+    name: &UserName,
+    disabled: bool,
+    admin: &Administrator,
+) -> anyhow::Result<String> {
+    let user = admin.set_disabled(name, disabled).await;
+    let user = user.map_err(explained)?;
     Ok(if disabled {
         format!("disabled {} and ended their sessions: {ENDED}\n", user.name)
     } else {
@@ -299,27 +229,23 @@ async fn set_disabled(name: UserName, disabled: bool, users: &Users<'_>) -> anyh
     })
 }
 
-async fn remove(name: UserName, users: &Users<'_>) -> anyhow::Result<String> {
-    let user = users.directory.remove_user(name.clone()).await?;
-    let user = user.ok_or_else(|| unknown(&name))?;
-    users.note(&user, Event::UserRemoved);
+async fn remove(name: &UserName, admin: &Administrator) -> anyhow::Result<String> {
+    let user = admin.remove_user(name).await.map_err(explained)?;
     Ok(format!(
         "removed {} and ended their sessions: {ENDED}\n",
         user.name
     ))
 }
 
-fn name_taken(name: &UserName) -> anyhow::Error {
-    anyhow!("there is already a user {name}: `vestibule user set {name} …` changes them")
-}
-
-fn email_taken(email: Option<Email>) -> anyhow::Error {
-    let email = email.map_or_else(String::new, |email| format!(" {email}"));
-    anyhow!("another user has the address{email}: no two users share one")
-}
-
-fn unknown(name: &UserName) -> anyhow::Error {
-    anyhow!("no user is called {name}: `vestibule user list` shows everybody")
+/// With the command that helps.
+pub(super) fn explained(error: AdminError) -> anyhow::Error {
+    let command = match &error {
+        AdminError::NoSuchUser(_) => "`vestibule user list` shows everybody".to_owned(),
+        AdminError::NameTaken(name) => format!("`vestibule user set {name} …` changes them"),
+        AdminError::NoSuchSession(_) => "`vestibule session list` shows those that live".to_owned(),
+        AdminError::EmailTaken(_) | AdminError::Store(_) => return error.into(),
+    };
+    anyhow!("{error}: {command}")
 }
 
 #[cfg(test)]
@@ -328,31 +254,33 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::store::memory::MemoryStore;
+    use crate::config::StorageSettings;
+    use crate::observe::Audit;
+    use crate::observe::metrics::Events;
+    use crate::store;
 
     /// What the commands say, one after the other, to one empty store.
     fn say(commands: Vec<Command>) -> Vec<String> {
-        let store = MemoryStore::new(Arc::new(SystemClock));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let users = Users {
-            directory: &store,
-            audit: Audit::open(None, Arc::new(SystemClock), Events::unregistered()).unwrap(),
-        };
-        let one = |command| match runtime.block_on(without_asking(command, &users)) {
+        let store = store::open(&StorageSettings::Memory, Arc::new(SystemClock));
+        let store = runtime.block_on(store).unwrap();
+        let audit = Audit::open(None, Arc::new(SystemClock), Events::unregistered()).unwrap();
+        let admin = Administrator::at_command_line(&store, audit);
+        let one = |command| match runtime.block_on(without_asking(command, &admin)) {
             Ok(said) => said.trim_end().to_owned(),
             Err(error) => format!("failed: {error:#}"),
         };
         commands.into_iter().map(one).collect()
     }
 
-    async fn without_asking(command: Command, users: &Users<'_>) -> anyhow::Result<String> {
+    async fn without_asking(command: Command, admin: &Administrator) -> anyhow::Result<String> {
         let password = Secret::new("correct horse".to_owned());
         match command {
-            Command::Add(user) => add(user, &password, users).await,
-            Command::Passwd { name } => set_password(name, &password, users).await,
-            other => execute(other, users).await,
+            Command::Add(user) => add(user, &password, admin).await,
+            Command::Passwd { name } => set_password(&name, &password, admin).await,
+            other => execute(other, admin).await,
         }
     }
 

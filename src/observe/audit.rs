@@ -128,18 +128,84 @@ pub enum Event<'a> {
         /// On which route.
         route: &'a str,
     },
-    /// The command line added a user.
-    UserAdded(Person<'a>),
-    /// The command line changed names, address or groups.
-    UserChanged(Person<'a>),
-    /// The command line set a new password.
-    PasswordSet(Person<'a>),
-    /// The command line disabled a user.
-    UserDisabled(Person<'a>),
-    /// The command line enabled a user.
-    UserEnabled(Person<'a>),
-    /// The command line removed a user.
-    UserRemoved(Person<'a>),
+    /// A user was added.
+    UserAdded {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// Names, address or groups of a user were changed.
+    UserChanged {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// An administrator set a new password.
+    PasswordSet {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// A user was disabled.
+    UserDisabled {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// A user was enabled.
+    UserEnabled {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// A user was removed.
+    UserRemoved {
+        /// Who.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// An administrator ended a session.
+    SessionEnded {
+        /// Whose it was, where they still are.
+        #[serde(flatten)]
+        user: Option<Person<'a>>,
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+        /// By which way.
+        by: By,
+    },
+    /// An administrator ended all sessions of somebody.
+    SessionsEnded {
+        /// Whose.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// How many lived.
+        sessions: usize,
+        /// By which way.
+        by: By,
+    },
+    /// An administrator ended all sessions of everybody.
+    AllSessionsEnded {
+        /// How many lived.
+        sessions: usize,
+        /// By which way.
+        by: By,
+    },
+    /// Somebody called the admin API with a token that is not the admin token.
+    AdminTokenRefused,
     /// The gateway accepts requests.
     Started {
         /// Which version.
@@ -167,6 +233,16 @@ pub enum Event<'a> {
         /// What.
         message: &'a str,
     },
+}
+
+/// By which way an administrator came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A command, such as `vestibule user add`.
+    CommandLine,
+    /// The admin API.
+    Api,
 }
 
 /// Why a sign-in was refused.
@@ -250,6 +326,14 @@ impl Audit {
 }
 
 impl Source {
+    /// A caller of the admin listener.
+    pub const fn client(address: IpAddr) -> Self {
+        Self {
+            client: Some(address),
+            request: None,
+        }
+    }
+
     /// The request with these facts.
     pub fn of(facts: &RequestFacts) -> Self {
         Self {

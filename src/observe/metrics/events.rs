@@ -55,6 +55,7 @@ pub struct Events {
     sign_outs: Words<2>,
     denials: Words<2>,
     password_changes: Counter,
+    refused_admin_tokens: Counter,
     reloads: Words<2>,
     taken_over: Gauge,
 }
@@ -65,11 +66,18 @@ struct Words<const N: usize>([(&'static str, Counter); N]);
 
 impl Events {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let password_changes = Counter::default();
-        registry.register(
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, Counter::clone(&counter));
+            counter
+        };
+        let password_changes = counter(
             "password_changes",
             "Passwords that people changed themselves",
-            password_changes.clone(),
+        );
+        let refused_admin_tokens = counter(
+            "admin_tokens_refused",
+            "Requests to the admin API with a token that is not the admin token",
         );
         let taken_over = Gauge::default();
         registry.register_with_unit(
@@ -110,6 +118,7 @@ impl Events {
                 DENIALS,
             ),
             password_changes,
+            refused_admin_tokens,
             reloads: Words::new(
                 registry,
                 (
@@ -138,6 +147,9 @@ impl Events {
             Event::PasswordChanged { .. } => {
                 self.password_changes.inc();
             }
+            Event::AdminTokenRefused => {
+                self.refused_admin_tokens.inc();
+            }
             Event::Refreshed { verdict, .. } | Event::SessionReuse { verdict, .. } => {
                 self.refreshes.count(verdict_word(*verdict));
             }
@@ -154,12 +166,15 @@ impl Events {
                 self.taken_over.set(now.seconds());
             }
             Event::ConfigurationRefused { .. } => self.reloads.count(REFUSED),
-            Event::UserAdded(_)
-            | Event::UserChanged(_)
-            | Event::PasswordSet(_)
-            | Event::UserDisabled(_)
-            | Event::UserEnabled(_)
-            | Event::UserRemoved(_)
+            Event::UserAdded { .. }
+            | Event::UserChanged { .. }
+            | Event::PasswordSet { .. }
+            | Event::UserDisabled { .. }
+            | Event::UserEnabled { .. }
+            | Event::UserRemoved { .. }
+            | Event::SessionEnded { .. }
+            | Event::SessionsEnded { .. }
+            | Event::AllSessionsEnded { .. }
             | Event::Stopped { .. }
             | Event::ConfigurationWarning { .. } => {}
         }

@@ -1,0 +1,100 @@
+//! Who looks after users and sessions, by which way, and where what they end is over at once.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::authenticate::last_token_ends;
+use crate::clock::Clock;
+use crate::gateway::Gateway;
+use crate::identity::{Email, SessionId, UserId, UserName};
+use crate::observe::{Audit, By, Event, Source};
+use crate::session::{Revocations, TokenSettings};
+use crate::store::{Directory, Opened, Sessions, StoreError};
+
+/// Does what the commands and the admin API are for, and writes it down.
+pub struct Administrator {
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) by: By,
+    audit: Audit,
+    source: Source,
+    here: Option<Here>,
+}
+
+/// The running gateway, whose memory learns of what ended.
+struct Here {
+    revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    tokens: TokenSettings,
+}
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// Nobody has this name.
+    #[error("no user is called {0}")]
+    NoSuchUser(UserName),
+    /// Somebody has this name already.
+    #[error("there is already a user {0}")]
+    NameTaken(UserName),
+    /// Somebody else has this address.
+    #[error("another user has the address {0}: no two users share one")]
+    EmailTaken(Email),
+    /// There never was such a session, or it was over long ago.
+    #[error("there is no session {0}")]
+    NoSuchSession(SessionId),
+    /// Nothing is known about the outcome.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Administrator {
+    /// Somebody at the command line. A gateway that runs is another process.
+    pub fn at_command_line(store: &Opened, audit: Audit) -> Self {
+        Self {
+            directory: Arc::clone(&store.directory),
+            sessions: Arc::clone(&store.sessions),
+            by: By::CommandLine,
+            audit,
+            source: Source::default(),
+            here: None,
+        }
+    }
+
+    /// A caller of this gateway's admin API.
+    pub fn of_gateway(gateway: &Gateway, source: Source) -> Self {
+        Self {
+            directory: Arc::clone(&gateway.directory),
+            sessions: Arc::clone(&gateway.sessions),
+            by: By::Api,
+            audit: gateway.audit.clone(),
+            source,
+            here: Some(Here {
+                revocations: Arc::clone(&gateway.revocations),
+                clock: Arc::clone(&gateway.clock),
+                tokens: gateway.config.tokens.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn note(&self, event: Event<'_>) {
+        self.audit.tell(&self.source, event);
+    }
+
+    /// The access tokens of this session are refused from now on, where a gateway runs here.
+    pub(super) fn end_tokens_of_session(&self, session: SessionId) {
+        if let Some(here) = &self.here {
+            let until = last_token_ends(here.clock.now(), &here.tokens);
+            here.revocations.end_session(session, until);
+        }
+    }
+
+    /// The same for all sessions of this user that were opened before `epoch`.
+    pub(super) fn end_tokens_of_user(&self, user: UserId, epoch: u64) {
+        if let Some(here) = &self.here {
+            let until = last_token_ends(here.clock.now(), &here.tokens);
+            here.revocations.end_user(user, epoch, until);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The people who may sign in: added, shown, changed, disabled and removed.
+
+use serde::Serialize;
+
+use crate::admin::{AdminError, Administrator};
+use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
+use crate::observe::{By, Event, Person};
+use crate::random;
+use crate::store::{AddUser, ChangeUser, NewUser, UserChange};
+
+/// Somebody to add.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// Must not be taken.
+    pub name: UserName,
+    /// How the person is called.
+    pub display_name: Option<DisplayName>,
+    /// Must not be taken.
+    pub email: Option<Email>,
+    /// In any order.
+    pub groups: Vec<GroupName>,
+}
+
+/// A user for programs.
+#[derive(Serialize)]
+pub struct UserFacts<'u> {
+    id: &'u str,
+    name: &'u str,
+    display_name: Option<&'u str>,
+    email: Option<&'u str>,
+    groups: Vec<&'u str>,
+    disabled: bool,
+    created_at: String,
+}
+
+impl Administrator {
+    /// Everybody, by name.
+    pub async fn users(&self) -> Result<Vec<User>, AdminError> {
+        Ok(self.directory.users().await?)
+    }
+
+    /// The user of this name.
+    pub async fn find_user(&self, name: &UserName) -> Result<User, AdminError> {
+        let account = self.directory.account(name.clone()).await?;
+        found(account.map(|account| account.user), name)
+    }
+
+    /// Fails where the name is taken: before a password is asked for or hashed in vain.
+    pub async fn check_free(&self, name: &UserName) -> Result<(), AdminError> {
+        match self.directory.account(name.clone()).await? {
+            None => Ok(()),
+            Some(_) => Err(AdminError::NameTaken(name.clone())),
+        }
+    }
+
+    /// Adds somebody.
+    pub async fn add_user(
+        &self,
+        newcomer: Newcomer,
+        password: PasswordHash,
+    ) -> Result<User, AdminError> {
+        let Newcomer {
+            name,
+            display_name,
+            email,
+            groups,
+        } = newcomer;
+        let user = NewUser {
+            id: UserId::from_bytes(random::bytes()),
+            name: name.clone(),
+            display_name,
+            email: email.clone(),
+            groups,
+            password,
+        };
+        match self.directory.add_user(user).await? {
+            AddUser::Added(user) => {
+                self.note_user(&user, |user, by| Event::UserAdded { user, by });
+                Ok(user)
+            }
+            AddUser::NameTaken => Err(AdminError::NameTaken(name)),
+            AddUser::EmailTaken => Err(taken(email, name)),
+        }
+    }
+
+    /// Changes what apps are told about somebody.
+    pub async fn change_user(
+        &self,
+        name: &UserName,
+        change: UserChange,
+    ) -> Result<User, AdminError> {
+        let email = change.email.clone().flatten();
+        match self.directory.change_user(name.clone(), change).await? {
+            ChangeUser::Changed(user) => {
+                self.note_user(&user, |user, by| Event::UserChanged { user, by });
+                Ok(user)
+            }
+            ChangeUser::NoSuchUser => Err(AdminError::NoSuchUser(name.clone())),
+            ChangeUser::EmailTaken => Err(taken(email, name.clone())),
+        }
+    }
+
+    /// Sets a new password and ends all sessions.
+    pub async fn set_password(
+        &self,
+        name: &UserName,
+        hash: PasswordHash,
+    ) -> Result<User, AdminError> {
+        let user = found(self.directory.set_password(name.clone(), hash).await?, name)?;
+        self.end_tokens_of_user(user.id.clone(), user.session_epoch);
+        self.note_user(&user, |user, by| Event::PasswordSet { user, by });
+        Ok(user)
+    }
+
+    /// Keeps somebody from signing in and ends all sessions, or lets them sign in again.
+    pub async fn set_disabled(&self, name: &UserName, disabled: bool) -> Result<User, AdminError> {
+        let set = self.directory.set_disabled(name.clone(), disabled).await?;
+        let user = found(set, name)?;
+        self.end_tokens_of_user(user.id.clone(), user.session_epoch);
+        self.note_user(&user, |user, by| match disabled {
+            true => Event::UserDisabled { user, by },
+            false => Event::UserEnabled { user, by },
+        });
+        Ok(user)
+    }
+
+    /// Removes somebody and all sessions.
+    pub async fn remove_user(&self, name: &UserName) -> Result<User, AdminError> {
+        let user = found(self.directory.remove_user(name.clone()).await?, name)?;
+        self.end_tokens_of_user(user.id.clone(), user.session_epoch);
+        self.note_user(&user, |user, by| Event::UserRemoved { user, by });
+        Ok(user)
+    }
+
+    fn note_user<'u>(&self, user: &'u User, event: impl FnOnce(Person<'u>, By) -> Event<'u>) {
+        self.note(event(user.into(), self.by));
+    }
+}
+
+fn found(user: Option<User>, name: &UserName) -> Result<User, AdminError> {
+    user.ok_or_else(|| AdminError::NoSuchUser(name.clone()))
+}
+
+/// A store names the address as taken only where one was given.
+fn taken(email: Option<Email>, name: UserName) -> AdminError {
+    email.map_or(AdminError::NameTaken(name), AdminError::EmailTaken)
+}
+
+impl<'u> From<&'u User> for UserFacts<'u> {
+    fn from(user: &'u User) -> Self {
+        Self {
+            id: user.id.as_str(),
+            name: user.name.as_str(),
+            display_name: user.display_name.as_ref().map(|name| name.as_str()),
+            email: user.email.as_ref().map(|email| email.as_str()),
+            groups: user.groups.iter().map(|group| group.as_str()).collect(),
+            disabled: user.disabled,
+            created_at: user.created_at.to_string(),
+        }
+    }
+}
