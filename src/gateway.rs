@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::authenticate::{Authenticator, Cookies, Refresher};
+use crate::authenticate::{AdminToken, AdminTokenError, Authenticator, Cookies, Refresher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
@@ -55,6 +55,8 @@ pub struct Gateway {
     pub opener: Opener,
     /// What people see.
     pub pages: Pages,
+    /// What opens the admin API; `None`: there is none.
+    pub admin_token: Option<AdminToken>,
     /// The way to the apps.
     pub forwarder: Forwarder,
     /// A line for every answer; `None`: off.
@@ -84,6 +86,9 @@ pub enum BuildError {
         /// Why.
         source: StoreError,
     },
+    /// The admin token cannot be used.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// A log cannot be written.
     #[error(transparent)]
     Log(#[from] observe::OpenError),
@@ -191,6 +196,7 @@ impl Gateway {
             access_log: logs.access,
             audit: logs.audit,
             traces: logs.traces,
+            admin_token: admin_token(&config)?,
             meters: Arc::new(metrics.meters(&config.routes)),
             metrics,
             config,
@@ -277,6 +283,11 @@ fn open_traces(
     let settings = config.observe.traces.as_ref();
     let traces = settings.map(|settings| Traces::open(settings, background.0.clone()));
     Ok(traces.transpose()?.map(Arc::new))
+}
+
+fn admin_token(config: &Config) -> Result<Option<AdminToken>, AdminTokenError> {
+    let file = config.server.admin.token_file.as_deref();
+    file.map(AdminToken::load).transpose()
 }
 
 /// The logs beside the application's, and the traces, open.

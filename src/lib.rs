@@ -18,7 +18,7 @@
 //! |---|---|
 //! | [`endpoints`] | sign in, refresh, sign out, sessions, password, public keys: one file each |
 //! | [`pages`] | what people see |
-//! | [`admin`] | is the process alive, is it ready, how does it fare |
+//! | [`admin`] | is the process alive, is it ready, how does it fare; users, sessions and keys for operators |
 //! | [`login`] | proving who you are, opening a session, changing a password |
 //!
 //! What it knows:

@@ -2,12 +2,18 @@
 //! what can be done about users, sessions and keys?
 
 mod administrator;
+mod api;
 mod keys;
 mod metrics;
 mod sessions;
 mod users;
 
-use http::{HeaderMap, Method, StatusCode};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body::Body;
 use serde::Serialize;
 
 use crate::gateway::Gateway;
@@ -26,17 +32,23 @@ struct Health {
     reason: Option<&'static str>,
 }
 
-/// Answers a request on the admin listener.
-pub async fn answer(gateway: &Gateway, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
-    match (path, method) {
+/// Answers a request on the admin listener. `client` is the other end of the connection.
+pub async fn answer<B>(gateway: &Arc<Gateway>, client: IpAddr, request: Request<B>) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if api::is_meant(request.uri().path()) {
+        return api::answer(gateway, client, request).await;
+    }
+    match (request.uri().path(), request.method()) {
         ("/healthz", &(Method::GET | Method::HEAD)) => told(StatusCode::OK, "alive", None),
         ("/readyz", &(Method::GET | Method::HEAD)) => readiness(gateway).await,
-        ("/metrics", &(Method::GET | Method::HEAD)) => metrics::show(gateway, headers),
+        ("/metrics", &(Method::GET | Method::HEAD)) => metrics::show(gateway, request.headers()),
         ("/healthz" | "/readyz" | "/metrics", _) => wrong_method(),
         _ => Problem::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            "the admin listener has /healthz, /readyz and /metrics",
+            "The admin listener has /healthz, /readyz, /metrics and /api/v1.",
         )
         .to_json(),
     }

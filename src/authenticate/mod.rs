@@ -1,11 +1,13 @@
 //! Who is asking? Credentials in headers and cookies, checked; and the refresh that renews them.
 
+pub mod admin_token;
 pub mod cookies;
 pub mod credentials;
 pub mod refresh;
 pub mod refusal;
 pub mod verify;
 
+pub use admin_token::{AdminToken, AdminTokenError};
 pub use cookies::Cookies;
 pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
 pub use refresh::{Judged, RefreshError, Refreshed, Refresher};

@@ -3,16 +3,20 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::authenticate::AdminToken;
 use crate::cli::output;
 use crate::config::{Config, RouteSettings, StorageSettings};
 use crate::policy::{HostPattern, Rule};
 use crate::server::check_certificate;
 
 /// Prints a summary of a good configuration. One that is not was refused before, but for the files of
-/// the certificate, which are read here.
+/// the certificate and the admin token, which are read here.
 pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
     if let Some(tls) = &config.server.tls {
         check_certificate(tls)?;
+    }
+    if let Some(token) = &config.server.admin.token_file {
+        AdminToken::load(token)?;
     }
     let summary = summary(config);
     output::print(&format!("{} is good\n\n{summary}", file.display()))?;

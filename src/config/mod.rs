@@ -1,5 +1,6 @@
 //! config.toml: one file a section, all problems reported at once.
 
+mod admin;
 mod csrf;
 mod headers;
 mod hsts;
@@ -30,6 +31,7 @@ use thiserror::Error;
 use crate::policy::{Routes, TrustedOrigins};
 use crate::session::{SessionSettings, Staleness, TokenSettings};
 
+pub use admin::AdminSettings;
 pub use headers::HeaderSettings;
 pub use limits::Limits;
 pub use listen::Listen;

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::policy::OwnPrefix;
 use crate::request::{Origin, Scheme, TrustedProxies};
 
+use super::admin::{self, AdminSettings};
 use super::hsts::hsts;
 use super::limits::{self, Limits};
 use super::listen::{self, Listen, address};
@@ -35,8 +36,10 @@ pub struct ServerSettings {
     pub socket_mode: u32,
     /// What people type; never empty; the first is the issuer.
     pub public_urls: Vec<Origin>,
-    /// Health; `None`: off.
+    /// Health and the admin API; `None`: off.
     pub admin_listen: Option<SocketAddr>,
+    /// The admin API.
+    pub admin: AdminSettings,
     /// Where vestibule's own endpoints are.
     pub prefix: OwnPrefix,
     /// Whose forwarding headers are believed.
@@ -56,6 +59,8 @@ pub(super) fn read(
     warnings: &mut Vec<String>,
 ) -> Option<ServerSettings> {
     let listeners = listeners(&mut section, folder);
+    let admin_listen = listeners.as_ref().and_then(|listeners| listeners.admin);
+    let admin = admin::read(&mut section, folder, admin_listen, warnings);
     let socket_mode = section.option("socket_mode", 0o660, listen::mode);
     let tls = tls::read(section.section("tls"), folder);
     let hsts = section.parsed("hsts", "max-age=31536000", hsts);
@@ -82,7 +87,8 @@ pub(super) fn read(
         redirect_listen: listeners.redirect,
         socket_mode,
         public_urls: public_urls?,
-        admin_listen: listeners.admin,
+        admin_listen,
+        admin: admin?,
         prefix: prefix?,
         trusted_proxies: trusted_proxies?,
         threads,

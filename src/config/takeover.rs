@@ -50,6 +50,7 @@ impl Changes {
             redirect_listen,
             socket_mode,
             public_urls,
+            admin,
             admin_listen,
             prefix,
             trusted_proxies,
@@ -68,6 +69,12 @@ impl Changes {
         self.fixed("server.socket_mode", socket_mode, &mut new.socket_mode);
         self.live("server.public_url", public_urls, &new.public_urls);
         self.fixed("server.admin_listen", admin_listen, &mut new.admin_listen);
+        self.live(
+            "server.admin_token_file",
+            &admin.token_file,
+            &new.admin.token_file,
+        );
+        self.live("server.admin_hosts", &admin.hosts, &new.admin.hosts);
         self.live("server.prefix", prefix, &new.prefix);
         self.live(
             "server.trusted_proxies",
@@ -164,6 +171,11 @@ mod tests {
                 "public_url = 'https://a.example'",
                 "",
                 vec!["server.public_url", "tokens"],
+            ),
+            (
+                "admin_token_file = 'x'\nadmin_hosts = ['v']",
+                "",
+                vec!["server.admin_token_file", "server.admin_hosts"],
             ),
             ("prefix = '/auth'", "", vec!["server.prefix"]),
             (

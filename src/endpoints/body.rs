@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// The media types that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub enum Media {
     /// `application/json`.
     Json,
     /// `application/x-www-form-urlencoded`.
@@ -29,13 +29,13 @@ pub(super) enum Media {
 }
 
 /// The fields of a posted form or JSON object, each of them once. Not printable: it holds secrets.
-pub(super) struct Fields {
+pub struct Fields {
     media: Option<Media>,
     fields: Vec<(String, Value)>,
 }
 
 /// Reads the body. No body is no fields; a body of another media type is refused unread.
-pub(super) async fn read<B>(
+pub async fn read<B>(
     headers: &HeaderMap,
     body: B,
     patience: Duration,
@@ -70,13 +70,13 @@ impl Fields {
     }
 
     /// How the fields came; `None` without a body of a known type.
-    pub(super) const fn media(&self) -> Option<Media> {
+    pub const fn media(&self) -> Option<Media> {
         self.media
     }
 
     /// Refuses JSON with fields of other names, so that a misspelt one is not ignored. In forms they
     /// are: browsers send buttons along.
-    pub(super) fn only(&self, names: &[&str]) -> Result<(), Box<Problem>> {
+    pub fn only(&self, names: &[&str]) -> Result<(), Box<Problem>> {
         let unknown = |(name, _): &&(String, Value)| !names.contains(&&**name);
         match self.fields.iter().find(unknown) {
             Some((name, _)) if self.media == Some(Media::Json) => Err(invalid(format!(
@@ -88,7 +88,7 @@ impl Fields {
     }
 
     /// Takes a text out.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Box<Problem>> {
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, Box<Problem>> {
         match self.take(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -97,13 +97,13 @@ impl Fields {
     }
 
     /// Takes out a text that must be there.
-    pub(super) fn required(&mut self, name: &str) -> Result<String, Box<Problem>> {
+    pub fn required(&mut self, name: &str) -> Result<String, Box<Problem>> {
         self.text(name)?
             .ok_or_else(|| invalid(format!("The field {name} is missing.")))
     }
 
     /// Takes out a yes or no; absent is no. Forms say `on` or `true`.
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Box<Problem>> {
+    pub fn flag(&mut self, name: &str) -> Result<bool, Box<Problem>> {
         match self.take(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(flag),
@@ -113,6 +113,40 @@ impl Fields {
                 _ => Err(invalid(format!("The field {name} must be on or off."))),
             },
             Some(_) => Err(invalid(format!("The field {name} must be true or false."))),
+        }
+    }
+
+    /// Takes out a yes or no of JSON; `None` where it is absent.
+    pub fn given_flag(&mut self, name: &str) -> Result<Option<bool>, Box<Problem>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(invalid(format!("The field {name} must be true or false."))),
+        }
+    }
+
+    /// Takes out a text of JSON that may be null; `None` where it is absent.
+    pub fn nullable(&mut self, name: &str) -> Result<Option<Option<String>>, Box<Problem>> {
+        let is_given = self.fields.iter().any(|(known, _)| known == name);
+        let text = self.text(name)?;
+        Ok(is_given.then_some(text))
+    }
+
+    /// Takes out a list of texts of JSON; `None` where it is absent.
+    pub fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Box<Problem>> {
+        let wrong = || invalid(format!("The field {name} must be a list of texts."));
+        let text = |item| match item {
+            Value::String(text) => Ok(text),
+            _ => Err(wrong()),
+        };
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .map(text)
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(_) => Err(wrong()),
         }
     }
 
@@ -222,7 +256,7 @@ fn shown(name: &str) -> String {
 }
 
 /// 400 for a body that does not say what it should.
-pub(super) fn invalid(description: impl Into<Cow<'static, str>>) -> Box<Problem> {
+pub fn invalid(description: impl Into<Cow<'static, str>>) -> Box<Problem> {
     Box::new(Problem::invalid_request(description))
 }
 

@@ -1,7 +1,7 @@
 //! What vestibule answers itself: one file an endpoint.
 
 mod assets;
-mod body;
+pub mod body;
 mod handed_out;
 mod jwks;
 mod login;

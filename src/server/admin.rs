@@ -1,6 +1,7 @@
 //! The admin listener: few connections, on the control runtime.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve_one(stream, Arc::clone(&current), permit));
+            Ok((stream, peer)) => {
+                let current = Arc::clone(&current);
+                tokio::spawn(serve_one(stream, peer.ip(), current, permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "an admin connection could not be accepted");
@@ -34,14 +36,15 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>) {
     }
 }
 
-async fn serve_one(stream: TcpStream, current: Arc<Current>, _permit: OwnedSemaphorePermit) {
+async fn serve_one(
+    stream: TcpStream,
+    client: IpAddr,
+    current: Arc<Current>,
+    _permit: OwnedSemaphorePermit,
+) {
     let service = service_fn(|request: Request<Incoming>| {
         let gateway = current.gateway();
-        async move {
-            let (method, path) = (request.method(), request.uri().path());
-            let answer = admin::answer(&gateway, method, path, request.headers());
-            Ok::<_, Infallible>(answer.await)
-        }
+        async move { Ok::<_, Infallible>(admin::answer(&gateway, client, request).await) }
     });
     // An error here is the prober's: it hung up.
     let _ = http1::Builder::new()

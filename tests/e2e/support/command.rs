@@ -53,6 +53,18 @@ pub fn logrotate(arguments: &[&str]) -> Finished {
     run(command, "")
 }
 
+/// Runs schemathesis on this OpenAPI document with all its checks, the same way each time.
+pub fn schemathesis(document: &str, token: &str) -> Finished {
+    let folder = tempfile::TempDir::new().expect("a temporary folder can be made");
+    let mut command = Command::new(programs::script("schemathesis"));
+    command.args(["run", document, "--header"]);
+    command.arg(format!("Authorization: Bearer {token}"));
+    command.args(["--checks", "all", "--max-examples", "40"]);
+    command.args(["--generation-deterministic", "--no-color"]);
+    command.current_dir(folder.path());
+    run(command, "")
+}
+
 pub(super) fn run(mut command: Command, input: &str) -> Finished {
     let mut child = command
         .stdin(Stdio::piped())

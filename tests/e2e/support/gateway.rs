@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -30,6 +31,7 @@ pub struct Setup {
     sections: String,
     users: Vec<(String, Vec<String>)>,
     environment: Vec<(&'static str, String)>,
+    admin_token: Option<String>,
 }
 
 /// A running gateway; ends at once when dropped.
@@ -53,6 +55,7 @@ impl Setup {
             sections: String::new(),
             users: Vec::new(),
             environment: Vec::new(),
+            admin_token: None,
         };
         setup.user(
             "ada",
@@ -103,6 +106,12 @@ impl Setup {
         self
     }
 
+    /// With an admin API that this token opens.
+    pub fn admin_token(mut self, token: &str) -> Self {
+        self.admin_token = Some(token.to_owned());
+        self.server("admin_token_file = \"admin.token\"")
+    }
+
     /// With these further sections.
     pub fn section(mut self, lines: &str) -> Self {
         self.sections.push_str(lines);
@@ -135,6 +144,12 @@ impl Setup {
     pub fn start(&self) -> Gateway {
         let folder = TempDir::new().expect("a temporary folder can be made");
         fs::write(folder.path().join("config.toml"), self.to_toml()).expect("it is writable");
+        if let Some(token) = &self.admin_token {
+            let path = folder.path().join("admin.token");
+            fs::write(&path, format!("{token}\n")).expect("it is writable");
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(&path, mode).expect("it is ours");
+        }
         for (name, options) in &self.users {
             let mut arguments = vec!["user", "add", name, "--config", "config.toml"];
             arguments.extend(options.iter().map(String::as_str));

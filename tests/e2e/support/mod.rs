@@ -11,7 +11,7 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Connection, Request};
-pub use command::{curl, logrotate, signal, vestibule};
+pub use command::{curl, logrotate, schemathesis, signal, vestibule};
 pub use gateway::{Gateway, PASSWORD, Setup};
 pub use message::{PATTERN_LENGTH, pattern};
 pub use programs::{Hold, Program};

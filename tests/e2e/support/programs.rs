@@ -193,6 +193,11 @@ pub(super) fn installed() -> &'static Path {
     })
 }
 
+/// A program of the Python environment.
+pub fn script(name: &str) -> PathBuf {
+    installed().join("venv/bin").join(name)
+}
+
 fn python(arguments: &[&str]) -> Command {
     let mut command = Command::new(installed().join("venv/bin/python"));
     command.arg("-u").args(arguments).stdin(Stdio::null());

@@ -1,0 +1,334 @@
+//! What each operation of the API takes, does and answers.
+
+use std::fmt::Display;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, LOCATION};
+use http::{Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use super::path::{Path, Resource};
+use super::{Answer, PREFIX, failed};
+use crate::admin::{
+    AdminError, Administrator, EndedSession, KeyFacts, Newcomer, SessionFacts, UserFacts,
+};
+use crate::endpoints::body::{Fields, invalid};
+use crate::identity::password::check_new;
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, Secret, SessionId, User, UserName,
+};
+use crate::login::LocalLogin;
+use crate::reply::{self, Problem};
+use crate::store::UserChange;
+
+/// Describes all of it.
+pub(super) const DOCUMENT: &[u8] = include_bytes!("openapi.json");
+
+/// The characters that need no escape in a path.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Whoever calls, and what is needed for an answer.
+pub(super) struct Call {
+    pub(super) administrator: Administrator,
+    pub(super) passwords: LocalLogin,
+}
+
+#[derive(Serialize)]
+struct Users<'u> {
+    users: Vec<UserFacts<'u>>,
+}
+
+#[derive(Serialize)]
+struct Sessions<'s> {
+    sessions: Vec<SessionFacts<'s>>,
+}
+
+#[derive(Serialize)]
+struct Keys<'k> {
+    keys: Vec<KeyFacts<'k>>,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    ended: usize,
+}
+
+impl Call {
+    /// Does it. The method is one that the path allows.
+    pub(super) async fn run(
+        self,
+        method: &Method,
+        path: &Path,
+        query: Option<&str>,
+        fields: Option<Fields>,
+    ) -> Answer {
+        let parameter = &*path.parameter;
+        let query = Query::read(query, path.resource, method)?;
+        match (path.resource, method, fields) {
+            (Resource::Users, &Method::POST, Some(fields)) => self.add_user(fields).await,
+            (Resource::Users, ..) => self.users().await,
+            (Resource::User, &Method::PATCH, Some(fields)) => {
+                self.change_user(&named(parameter)?, fields).await
+            }
+            (Resource::User, &Method::DELETE, _) => {
+                let removed = self.administrator.remove_user(&named(parameter)?).await;
+                removed.map_err(refused)?;
+                Ok(reply::empty(StatusCode::NO_CONTENT))
+            }
+            (Resource::User, ..) => {
+                let user = self.administrator.find_user(&named(parameter)?).await;
+                Ok(shown(&user.map_err(refused)?))
+            }
+            (Resource::Password, _, Some(fields)) => {
+                self.set_password(&named(parameter)?, fields).await
+            }
+            (Resource::SessionsOfUser, &Method::DELETE, _) => {
+                let ended = self.administrator.end_sessions_of(&named(parameter)?).await;
+                ended_many(ended)
+            }
+            (Resource::SessionsOfUser, ..) => self.sessions(Some(named(parameter)?)).await,
+            (Resource::Sessions, &Method::DELETE, _) => match query.all {
+                true => ended_many(self.administrator.end_all_sessions().await),
+                false => Err(invalid(
+                    "This would end the sessions of everybody: say ?all=true if you mean it.",
+                )),
+            },
+            (Resource::Sessions, ..) => self.sessions(query.user).await,
+            (Resource::Session, ..) => self.end_session(parameter).await,
+            (Resource::Keys, ..) => self.keys().await,
+            (Resource::Document, ..) => Ok(document()),
+            (Resource::Password, _, None) => Err(path.wrong_method()),
+        }
+    }
+
+    async fn users(&self) -> Answer {
+        let users = self.administrator.users().await.map_err(refused)?;
+        let users = users.iter().map(Into::into).collect();
+        Ok(reply::json(StatusCode::OK, &Users { users }))
+    }
+
+    async fn add_user(&self, mut fields: Fields) -> Answer {
+        fields.only(&["name", "password", "email", "display_name", "groups"])?;
+        let name = fields.required("name")?;
+        let name = parsed("name", &name, UserName::parse)?;
+        let password = new_password(&mut fields)?;
+        let newcomer = Newcomer {
+            name,
+            display_name: optional(&mut fields, "display_name", DisplayName::parse)?.flatten(),
+            email: optional(&mut fields, "email", Email::parse)?.flatten(),
+            groups: groups(&mut fields)?.unwrap_or_default(),
+        };
+        let free = self.administrator.check_free(&newcomer.name).await;
+        free.map_err(refused)?;
+        let hash = self.hash(password).await?;
+        let user = self.administrator.add_user(newcomer, hash).await;
+        let user = user.map_err(refused)?;
+        let mut reply = reply::json(StatusCode::CREATED, &UserFacts::from(&user));
+        let name = utf8_percent_encode(user.name.as_str(), ESCAPED);
+        if let Ok(place) = HeaderValue::try_from(format!("{PREFIX}/users/{name}")) {
+            reply.headers_mut().insert(LOCATION, place);
+        }
+        Ok(reply)
+    }
+
+    async fn change_user(&self, name: &UserName, mut fields: Fields) -> Answer {
+        fields.only(&["email", "display_name", "groups", "disabled"])?;
+        let change = UserChange {
+            display_name: optional(&mut fields, "display_name", DisplayName::parse)?,
+            email: optional(&mut fields, "email", Email::parse)?,
+            groups: groups(&mut fields)?,
+        };
+        let disabled = fields.given_flag("disabled")?;
+        let has_change =
+            change.display_name.is_some() || change.email.is_some() || change.groups.is_some();
+        if !has_change && disabled.is_none() {
+            return Err(invalid(
+                "There is nothing to change: give email, display_name, groups or disabled.",
+            ));
+        }
+        let administrator = &self.administrator;
+        let mut user = match has_change {
+            true => administrator.change_user(name, change).await,
+            false => administrator.find_user(name).await,
+        }
+        .map_err(refused)?;
+        // Both end sessions: only what makes a difference is done.
+        if let Some(disabled) = disabled.filter(|disabled| *disabled != user.disabled) {
+            let set = administrator.set_disabled(name, disabled).await;
+            user = set.map_err(refused)?;
+        }
+        Ok(shown(&user))
+    }
+
+    async fn set_password(&self, name: &UserName, mut fields: Fields) -> Answer {
+        fields.only(&["password"])?;
+        let password = new_password(&mut fields)?;
+        let user = self.administrator.find_user(name).await;
+        user.map_err(refused)?;
+        let hash = self.hash(password).await?;
+        let set = self.administrator.set_password(name, hash).await;
+        set.map_err(refused)?;
+        Ok(reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    async fn sessions(&self, of: Option<UserName>) -> Answer {
+        let sessions = self.administrator.live_sessions(of.as_ref()).await;
+        let sessions = sessions.map_err(refused)?;
+        let sessions = sessions.iter().map(Into::into).collect();
+        Ok(reply::json(StatusCode::OK, &Sessions { sessions }))
+    }
+
+    async fn end_session(&self, id: &str) -> Answer {
+        let over = || not_found("There is no such session, or it is over.");
+        let id = SessionId::parse(id).ok_or_else(over)?;
+        match self.administrator.end_session(id).await {
+            Ok(EndedSession::Ended(_)) => Ok(reply::empty(StatusCode::NO_CONTENT)),
+            Ok(EndedSession::WasOver) | Err(AdminError::NoSuchSession(_)) => Err(over()),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn keys(&self) -> Answer {
+        let keys = self.administrator.keys().await.map_err(refused)?;
+        let keys = keys.iter().map(Into::into).collect();
+        Ok(reply::json(StatusCode::OK, &Keys { keys }))
+    }
+
+    async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Box<Problem>> {
+        let hash = self.passwords.hash(password).await;
+        hash.map_err(|_| {
+            Box::new(Problem::unavailable(
+                "Too many passwords are being hashed at the moment. Please try again.",
+            ))
+        })
+    }
+}
+
+/// What stands behind the question mark.
+#[derive(Default)]
+struct Query {
+    user: Option<UserName>,
+    all: bool,
+}
+
+impl Query {
+    /// Each parameter is taken where it has a meaning, and once.
+    fn read(text: Option<&str>, resource: Resource, method: &Method) -> Result<Self, Box<Problem>> {
+        let mut query = Self::default();
+        let ends = *method == Method::DELETE;
+        for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
+            match (&*name, resource, ends) {
+                ("user", Resource::Sessions, false) if query.user.is_none() => {
+                    query.user = Some(parsed("user", &value, UserName::parse)?);
+                }
+                ("all", Resource::Sessions, true) if !query.all => match &*value {
+                    "true" => query.all = true,
+                    _ => return Err(invalid("The parameter all can only be true.")),
+                },
+                ("user", Resource::Sessions, false) | ("all", Resource::Sessions, true) => {
+                    return Err(invalid(format!("The parameter {name} came twice.")));
+                }
+                _ => {
+                    let name: String = name.chars().take(32).collect();
+                    let name = name.escape_debug();
+                    return Err(invalid(format!(
+                        "The parameter \"{name}\" is not known here."
+                    )));
+                }
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// The user of the path. What is no name is nobody's.
+fn named(parameter: &str) -> Result<UserName, Box<Problem>> {
+    let name = UserName::parse(parameter).ok();
+    let name = name.filter(|_| parameter.trim() == parameter);
+    name.ok_or_else(|| not_found("No user is called so."))
+}
+
+/// A field in its canonical form. Unlike at the terminal, white space around it is an error.
+fn parsed<T, E: Display>(
+    field: &str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Box<Problem>> {
+    if text.trim() != text {
+        return Err(invalid(format!(
+            "The field {field} cannot be used: there is white space around it."
+        )));
+    }
+    parse(text).map_err(|error| invalid(format!("The field {field} cannot be used: {error}.")))
+}
+
+/// `None`: it was not given. `Some(None)`: it was null.
+fn optional<T, E: Display>(
+    fields: &mut Fields,
+    field: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<Option<T>>, Box<Problem>> {
+    match fields.nullable(field)? {
+        None => Ok(None),
+        Some(None) => Ok(Some(None)),
+        Some(Some(text)) => parsed(field, &text, parse).map(|value| Some(Some(value))),
+    }
+}
+
+fn groups(fields: &mut Fields) -> Result<Option<Vec<GroupName>>, Box<Problem>> {
+    let texts = fields.texts("groups")?;
+    let parse = |text: String| parsed("groups", &text, GroupName::parse);
+    texts
+        .map(|texts| texts.into_iter().map(parse).collect())
+        .transpose()
+}
+
+fn new_password(fields: &mut Fields) -> Result<Secret<String>, Box<Problem>> {
+    let password = Secret::new(fields.required("password")?);
+    let refused = |error| invalid(format!("The field password cannot be used: {error}."));
+    check_new(&password).map_err(refused)?;
+    Ok(password)
+}
+
+fn shown(user: &User) -> reply::Reply {
+    reply::json(StatusCode::OK, &UserFacts::from(user))
+}
+
+fn ended_many(ended: Result<usize, AdminError>) -> Answer {
+    let ended = ended.map_err(refused)?;
+    Ok(reply::json(StatusCode::OK, &Ended { ended }))
+}
+
+fn document() -> reply::Reply {
+    let media_type = HeaderValue::from_static("application/json");
+    reply::own(
+        StatusCode::OK,
+        Some(media_type),
+        Bytes::from_static(DOCUMENT),
+    )
+}
+
+fn not_found(description: &'static str) -> Box<Problem> {
+    Box::new(Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        description,
+    ))
+}
+
+/// Why it was not done, as the caller is told it.
+fn refused(error: AdminError) -> Box<Problem> {
+    let (status, code) = match &error {
+        AdminError::NoSuchUser(_) | AdminError::NoSuchSession(_) => {
+            (StatusCode::NOT_FOUND, "not_found")
+        }
+        AdminError::NameTaken(_) | AdminError::EmailTaken(_) => (StatusCode::CONFLICT, "conflict"),
+        AdminError::Store(error) => return failed(error),
+    };
+    Box::new(Problem::new(status, code, format!("Refused: {error}.")))
+}
