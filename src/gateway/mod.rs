@@ -1,26 +1,29 @@
 //! Everything a request needs, built once from the configuration: the only wiring.
 
-use std::future::Future;
+mod background;
+mod kept;
+mod logs;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use thiserror::Error;
-
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use crate::authenticate::{AdminToken, AdminTokenError, Authenticator, Cookies, Refresher};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::login::{Hasher, LocalLogin, Opener, PasswordChanger};
+use crate::gateway::kept::{Kept, spans};
+use crate::gateway::logs::Logs;
+use crate::login::{LocalLogin, Opener, PasswordChanger};
 use crate::observe::metrics::Meters;
 use crate::observe::{self, AccessLog, Audit, Metrics, Sink, Traces};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
 use crate::session::{KeyRing, Revocations};
-use crate::store::{self, Directory, Sessions, Spans, StoreError};
+use crate::store::{self, Directory, Sessions, StoreError};
+
+pub use background::Background;
+pub use kept::Readiness;
 
 /// How much memory verified access tokens may take, in bytes.
 const TOKEN_CACHE: u64 = 16 * 1024 * 1024;
@@ -109,11 +112,7 @@ impl Gateway {
         background: Background,
     ) -> Result<Self, BuildError> {
         let metrics = Arc::new(Metrics::new());
-        let logs = Logs {
-            access: open_access_log(&config)?,
-            audit: open_audit(&config, &clock, &metrics)?,
-            traces: open_traces(&config, &background)?,
-        };
+        let logs = Logs::open(&config, &clock, &background, &metrics)?;
         let opened = Kept::open(&config, clock, background, metrics).await;
         let kept = opened.map_err(|source| unusable(&config, source))?;
         Self::assemble(config, kept, logs)
@@ -125,24 +124,7 @@ impl Gateway {
     /// # Errors
     /// When a log cannot be opened or the routes contradict each other. This one goes on then.
     pub fn rebuild(&self, config: Config) -> Result<Self, BuildError> {
-        let (old, new) = (&self.config.observe, &config.observe);
-        let logs = Logs {
-            access: if old.access_log == new.access_log {
-                self.access_log.clone()
-            } else {
-                open_access_log(&config)?
-            },
-            audit: if old.audit_log == new.audit_log {
-                self.audit.clone()
-            } else {
-                open_audit(&config, &self.clock, &self.metrics)?
-            },
-            traces: if old.traces == new.traces {
-                self.traces.clone()
-            } else {
-                open_traces(&config, &self.background)?
-            },
-        };
+        let logs = Logs::follow(self, &config)?;
         let tells_tokens_alike =
             self.config.tokens == config.tokens && self.config.staleness == config.staleness;
         let mut rebuilt = Self::assemble(config, self.kept(), logs)?;
@@ -244,96 +226,9 @@ impl Gateway {
     }
 }
 
-/// Whether a load balancer should send requests here.
-#[derive(Debug, Default)]
-pub struct Readiness {
-    stopping: AtomicBool,
-}
-
-impl Readiness {
-    /// From now on, no new requests are welcome.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the stop has begun.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-}
-
-fn open_access_log(config: &Config) -> Result<Option<Arc<AccessLog>>, observe::OpenError> {
-    let log = config.observe.access_log.as_ref().map(AccessLog::open);
-    Ok(log.transpose()?.map(Arc::new))
-}
-
-fn open_audit(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    metrics: &Metrics,
-) -> Result<Audit, observe::OpenError> {
-    let target = config.observe.audit_log.as_ref();
-    Audit::open(target, Arc::clone(clock), metrics.events.clone())
-}
-
-fn open_traces(
-    config: &Config,
-    background: &Background,
-) -> Result<Option<Arc<Traces>>, observe::traces::BuildError> {
-    let settings = config.observe.traces.as_ref();
-    let traces = settings.map(|settings| Traces::open(settings, background.0.clone()));
-    Ok(traces.transpose()?.map(Arc::new))
-}
-
 fn admin_token(config: &Config) -> Result<Option<AdminToken>, AdminTokenError> {
     let file = config.server.admin.token_file.as_deref();
     file.map(AdminToken::load).transpose()
-}
-
-/// The logs beside the application's, and the traces, open.
-struct Logs {
-    access: Option<Arc<AccessLog>>,
-    audit: Audit,
-    traces: Option<Arc<Traces>>,
-}
-
-/// What lives on when the configuration changes.
-struct Kept {
-    clock: Arc<dyn Clock>,
-    background: Background,
-    directory: Arc<dyn Directory>,
-    sessions: Arc<dyn Sessions>,
-    ring: Arc<KeyRing>,
-    revocations: Arc<Revocations>,
-    login: LocalLogin,
-    readiness: Arc<Readiness>,
-    metrics: Arc<Metrics>,
-}
-
-impl Kept {
-    async fn open(
-        config: &Config,
-        clock: Arc<dyn Clock>,
-        background: Background,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, StoreError> {
-        let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
-        let opened = opened.measured(&metrics.store);
-        let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
-        let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
-        let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
-        Ok(Self {
-            clock,
-            background,
-            directory: opened.directory,
-            sessions: opened.sessions,
-            ring: Arc::new(ring),
-            revocations,
-            login,
-            readiness: Arc::default(),
-            metrics,
-        })
-    }
 }
 
 fn unusable(config: &Config, source: StoreError) -> BuildError {
@@ -351,17 +246,6 @@ fn routes(config: &Config) -> Result<Routes, RouteError> {
     )
 }
 
-/// A session that ended while this process was down must stay ended: its access tokens may live on.
-async fn load_revocations(
-    config: &Config,
-    sessions: &dyn Sessions,
-    clock: &dyn Clock,
-) -> Result<Arc<Revocations>, StoreError> {
-    let revocations = Revocations::default();
-    store::catch_up(sessions, &revocations, clock.now(), spans(config)).await?;
-    Ok(Arc::new(revocations))
-}
-
 fn authenticator(
     config: &Config,
     ring: &Arc<KeyRing>,
@@ -372,40 +256,4 @@ fn authenticator(
     let (ring, revocations) = (Arc::clone(ring), Arc::clone(revocations));
     let (tokens, staleness) = (config.tokens.clone(), config.staleness);
     Authenticator::new(tokens, ring, revocations, staleness, TOKEN_CACHE, lookups)
-}
-
-fn spans(config: &Config) -> Spans {
-    Spans {
-        tokens: config.tokens.revocation_span(),
-        grace: config.sessions.grace,
-    }
-}
-
-fn hasher(background: &Background) -> Hasher {
-    Hasher::new(background.0.clone(), hashes_at_once())
-}
-
-/// Half the cores, so that sign-ins never take the machine from forwarding.
-fn hashes_at_once() -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).max(1)
-}
-
-/// The runtime beside the data threads, for work that must not be dropped with its request.
-#[derive(Clone, Debug)]
-pub struct Background(Handle);
-
-impl Background {
-    /// On this runtime.
-    pub const fn new(handle: Handle) -> Self {
-        Self(handle)
-    }
-
-    /// Runs `work` to its end, whether or not anybody waits for it.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.0.spawn(work)
-    }
 }

@@ -1,0 +1,99 @@
+//! What lives on when the configuration changes?
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::Background;
+use crate::login::{Hasher, LocalLogin};
+use crate::observe::Metrics;
+use crate::session::{KeyRing, Revocations};
+use crate::store::{self, Directory, Sessions, Spans, StoreError};
+
+/// What every gateway of one process shares.
+pub(super) struct Kept {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) background: Background,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) ring: Arc<KeyRing>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) login: LocalLogin,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Kept {
+    /// Opens the store, reads or makes the keys, and loads what was revoked lately.
+    pub(super) async fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        background: Background,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StoreError> {
+        let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
+        let opened = opened.measured(&metrics.store);
+        let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
+        let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
+        let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
+        Ok(Self {
+            clock,
+            background,
+            directory: opened.directory,
+            sessions: opened.sessions,
+            ring: Arc::new(ring),
+            revocations,
+            login,
+            readiness: Arc::default(),
+            metrics,
+        })
+    }
+}
+
+/// Whether a load balancer should send requests here.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// From now on, no new requests are welcome.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the stop has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// A session that ended while this process was down must stay ended: its access tokens may live on.
+async fn load_revocations(
+    config: &Config,
+    sessions: &dyn Sessions,
+    clock: &dyn Clock,
+) -> Result<Arc<Revocations>, StoreError> {
+    let revocations = Revocations::default();
+    store::catch_up(sessions, &revocations, clock.now(), spans(config)).await?;
+    Ok(Arc::new(revocations))
+}
+
+/// How long revocations matter.
+pub(super) fn spans(config: &Config) -> Spans {
+    Spans {
+        tokens: config.tokens.revocation_span(),
+        grace: config.sessions.grace,
+    }
+}
+fn hasher(background: &Background) -> Hasher {
+    Hasher::new(background.0.clone(), hashes_at_once())
+}
+
+/// Half the cores, so that sign-ins never take the machine from forwarding.
+fn hashes_at_once() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
