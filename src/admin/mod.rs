@@ -5,6 +5,7 @@ mod administrator;
 mod api;
 mod keys;
 mod metrics;
+mod reload;
 mod sessions;
 mod users;
 
@@ -21,6 +22,7 @@ use crate::reply::{Problem, Reply, json};
 
 pub use administrator::{AdminError, Administrator};
 pub use keys::KeyFacts;
+pub use reload::{Reload, Reloaded, Reloads};
 pub use sessions::{EndedSession, LiveSession, SessionFacts};
 pub use users::{Newcomer, UserFacts};
 
@@ -33,12 +35,17 @@ struct Health {
 }
 
 /// Answers a request on the admin listener. `client` is the other end of the connection.
-pub async fn answer<B>(gateway: &Arc<Gateway>, client: IpAddr, request: Request<B>) -> Reply
+pub async fn answer<B>(
+    gateway: &Arc<Gateway>,
+    reloads: &Reloads,
+    client: IpAddr,
+    request: Request<B>,
+) -> Reply
 where
     B: Body<Data = Bytes> + Unpin,
 {
     if api::is_meant(request.uri().path()) {
-        return api::answer(gateway, client, request).await;
+        return api::answer(gateway, reloads, client, request).await;
     }
     match (request.uri().path(), request.method()) {
         ("/healthz", &(Method::GET | Method::HEAD)) => told(StatusCode::OK, "alive", None),

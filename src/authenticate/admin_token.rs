@@ -54,38 +54,48 @@ pub enum AdminTokenError {
 }
 
 impl AdminToken {
-    /// Reads the file.
+    /// Reads the file, and keeps the hash of what it holds.
     pub fn load(path: &Path) -> Result<Self, AdminTokenError> {
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => AdminTokenError::Missing(path.to_owned()),
-            _ => AdminTokenError::Unreadable {
-                file: path.to_owned(),
-                source,
-            },
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let file = path.to_owned();
-            return Err(AdminTokenError::Exposed { file, mode });
-        }
-        // Room for more than a token, so that another file is seen to be one and not read whole.
-        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + 3));
-        let most = u64::try_from(LONGEST + 3).unwrap_or(u64::MAX);
-        file.take(most).read_to_end(&mut text).map_err(unreadable)?;
-        let token = text.strip_suffix(b"\n").unwrap_or(&text);
-        let token = token.strip_suffix(b"\r").unwrap_or(token);
-        let fits = (SHORTEST..=LONGEST).contains(&token.len());
-        if fits && token.iter().all(u8::is_ascii_graphic) && is_varied(token) {
-            Ok(Self(hash(token)))
-        } else {
-            Err(AdminTokenError::Malformed(path.to_owned()))
-        }
+        Ok(Self(hash(read(path)?.as_bytes())))
     }
 
     /// Whether this is it. Takes as long for every text of one length.
     pub fn fits(&self, presented: &str) -> bool {
         hash(presented.as_bytes()) == self.0
+    }
+}
+
+/// What a command that calls the admin API shows.
+pub fn admin_token_to_show(path: &Path) -> Result<Secret<String>, AdminTokenError> {
+    Ok(Secret::new(read(path)?.to_string()))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, AdminTokenError> {
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => AdminTokenError::Missing(path.to_owned()),
+        _ => AdminTokenError::Unreadable {
+            file: path.to_owned(),
+            source,
+        },
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let file = path.to_owned();
+        return Err(AdminTokenError::Exposed { file, mode });
+    }
+    // Room for more than a token, so that another file is seen to be one and not read whole.
+    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + 3));
+    let most = u64::try_from(LONGEST + 3).unwrap_or(u64::MAX);
+    file.take(most).read_to_end(&mut text).map_err(unreadable)?;
+    let token = text.strip_suffix(b"\n").unwrap_or(&text);
+    let token = token.strip_suffix(b"\r").unwrap_or(token);
+    let fits = (SHORTEST..=LONGEST).contains(&token.len());
+    if fits && token.iter().all(u8::is_ascii_graphic) && is_varied(token) {
+        let token = str::from_utf8(token).unwrap_or_default();
+        Ok(Zeroizing::new(token.to_owned()))
+    } else {
+        Err(AdminTokenError::Malformed(path.to_owned()))
     }
 }
 

@@ -7,7 +7,7 @@ pub mod refresh;
 pub mod refusal;
 pub mod verify;
 
-pub use admin_token::{AdminToken, AdminTokenError};
+pub use admin_token::{AdminToken, AdminTokenError, admin_token_to_show};
 pub use cookies::Cookies;
 pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
 pub use refresh::{Judged, RefreshError, Refreshed, Refresher};

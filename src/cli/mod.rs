@@ -13,6 +13,7 @@ mod manual;
 mod output;
 mod password;
 mod reason;
+mod reload;
 mod serve;
 mod session;
 mod storage;
@@ -57,6 +58,8 @@ enum Command {
     Demo,
     /// Run the gateway until SIGTERM or Ctrl-C
     Serve,
+    /// Have the running gateway take over its configuration anew, without losing a connection
+    Reload,
     /// Read the configuration and say all that is wrong with it
     Check,
     /// Add, show, change and remove the people who may sign in
@@ -96,6 +99,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Demo => demo::run(),
         Command::Serve => serve::run(Box::new(load)),
+        Command::Reload => reload::run(&load()?),
         Command::Check => check::run(&load()?, &file),
         Command::User(command) => user::run(command, &load()?),
         Command::Session(command) => session::run(command, &load()?),
@@ -142,6 +146,7 @@ mod tests {
             ("vestibule key list --json", true),
             ("vestibule key", false),
             ("vestibule healthcheck", true),
+            ("vestibule reload", true),
             ("vestibule explain GET /x --as ada --json", true),
             ("vestibule completions bash", true),
             ("vestibule man", true),

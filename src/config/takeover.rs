@@ -1,9 +1,11 @@
 //! What of a new configuration can a running gateway take over, and what waits for a restart?
 
+use serde::Serialize;
+
 use super::{Config, Limits, ObserveSettings, ServerSettings, TlsSettings};
 
 /// How a new configuration differs from the running one, as names of options and sections.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
     /// What takes effect with the next request or connection.
     pub applied: Vec<&'static str>,

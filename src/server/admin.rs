@@ -13,20 +13,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::admin;
+use crate::admin::{self, Reloads};
 use crate::server::current::Current;
 
 const CONNECTIONS: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until the runtime ends: probes are answered while the process stops.
-pub(super) async fn serve(listener: TcpListener, current: Arc<Current>) {
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, reloads: Reloads) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let current = Arc::clone(&current);
-                tokio::spawn(serve_one(stream, peer.ip(), current, permit));
+                let (current, reloads) = (Arc::clone(&current), reloads.clone());
+                tokio::spawn(serve_one(stream, peer.ip(), current, reloads, permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "an admin connection could not be accepted");
@@ -40,11 +40,15 @@ async fn serve_one(
     stream: TcpStream,
     client: IpAddr,
     current: Arc<Current>,
+    reloads: Reloads,
     _permit: OwnedSemaphorePermit,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let gateway = current.gateway();
-        async move { Ok::<_, Infallible>(admin::answer(&gateway, client, request).await) }
+        let (gateway, reloads) = (current.gateway(), reloads.clone());
+        async move {
+            let answer = admin::answer(&gateway, &reloads, client, request);
+            Ok::<_, Infallible>(answer.await)
+        }
     });
     // An error here is the prober's: it hung up.
     let _ = http1::Builder::new()

@@ -30,9 +30,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task;
 
+use crate::admin::{Reload, Reloads};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
@@ -128,8 +129,10 @@ pub fn start(
         workers,
         control,
     };
-    running.look_after(certificates, reloading)?;
-    running.accept(sockets, admin.map(|(socket, _)| socket), lanes)?;
+    let (reloads, asked) = Reloads::new();
+    running.look_after(certificates, reloading, asked)?;
+    let admin = admin.map(|(socket, _)| (socket, reloads));
+    running.accept(sockets, admin, lanes)?;
     running.tell_start();
     running.block_on(advice::give(&running.gateway()));
     supervisor::ready();
@@ -214,6 +217,7 @@ impl Running {
         &self,
         certificates: Option<Arc<Certificates>>,
         reloading: Option<Reloading>,
+        asked: mpsc::Receiver<Reload>,
     ) -> std::io::Result<()> {
         let _inside = self.control.enter();
         let hangups = reload::listen()?;
@@ -226,7 +230,7 @@ impl Running {
             certificates,
             reloading,
         };
-        let following = reload::follow(hangups, Arc::new(reloader));
+        let following = reload::follow(hangups, asked, Arc::new(reloader));
         self.control.spawn(following);
         Ok(())
     }
@@ -234,7 +238,7 @@ impl Running {
     fn accept(
         &mut self,
         sockets: Vec<Socket>,
-        admin: Option<std::net::TcpListener>,
+        admin: Option<(std::net::TcpListener, Reloads)>,
         lanes: listener::Lanes,
     ) -> Result<(), StartError> {
         let connections = self.gateway().config.server.limits.connections;
@@ -252,10 +256,10 @@ impl Running {
             );
             self.acceptors.push(self.control.spawn(accepting));
         }
-        if let Some(socket) = admin {
+        if let Some((socket, reloads)) = admin {
             let socket = tokio::net::TcpListener::from_std(socket)?;
             self.control
-                .spawn(admin::serve(socket, Arc::clone(&self.current)));
+                .spawn(admin::serve(socket, Arc::clone(&self.current), reloads));
         }
         if let Some(limit) = supervisor::watchdog() {
             self.control.spawn(supervisor::stay_alive(limit));

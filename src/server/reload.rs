@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::admin::{Reload, Reloaded};
 use crate::config::{Changes, Config, ConfigError};
 use crate::gateway::{BuildError, Gateway};
 use crate::observe::{Event, Level, Sink, Source};
@@ -53,20 +55,34 @@ pub(super) fn listen() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
-/// Does at each SIGHUP what is expected of it, for as long as the runtime lives: log files are opened
-/// anew, because logrotate has renamed them, and the configuration is read again.
-pub(super) async fn follow(mut hangups: Signal, reloader: Arc<Reloader>) {
-    while hangups.recv().await.is_some() {
+/// Does at each SIGHUP, and whenever the admin API asks, what is expected of it, for as long as the
+/// runtime lives: log files are opened anew, because logrotate has renamed them, and the configuration
+/// is read again.
+pub(super) async fn follow(
+    mut hangups: Signal,
+    mut asked: mpsc::Receiver<Reload>,
+    reloader: Arc<Reloader>,
+) {
+    loop {
+        let waiting = tokio::select! {
+            Some(()) = hangups.recv() => None,
+            Some(waiting) = asked.recv() => Some(waiting),
+            else => return,
+        };
         reloader.current.gateway().logs().for_each(Sink::reopen);
         supervisor::reloading();
-        reloader.reload().await;
+        let reloaded = reloader.reload().await;
         supervisor::ready();
+        if let Some(waiting) = waiting {
+            // Whoever asked may be gone.
+            let _ = waiting.send(reloaded);
+        }
     }
 }
 
 impl Reloader {
     /// Takes the new configuration over, or stays with the old one, and says which.
-    async fn reload(self: &Arc<Self>) {
+    async fn reload(self: &Arc<Self>) -> Reloaded {
         let reloader = Arc::clone(self);
         let read = spawn_blocking(move || reloader.replace()).await;
         let replaced = read.unwrap_or_else(|fault| Err(fault.into()));
@@ -81,12 +97,14 @@ impl Reloader {
                     awaiting_restart: &changes.awaiting_restart,
                 };
                 audit.tell(&Source::default(), event);
+                Ok(changes)
             }
             Err(error) => {
                 let reason = with_causes(&error);
                 tracing::error!("the old configuration stays in use: {reason}");
                 let event = Event::ConfigurationRefused { reason: &reason };
                 audit.tell(&Source::default(), event);
+                Err(reason)
             }
         }
     }

@@ -1,11 +1,13 @@
 //! A new configuration while requests run: nothing fails, nobody is signed out, nothing is left behind.
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::admin_api::TOKEN;
 use crate::support::{
     Gateway, Request, Setup, Upstream, browser_sign_in, refresh, sign_in, wait_until,
 };
@@ -146,6 +148,58 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken_over() {
     let events = audit(&gateway, "configuration_reloaded", 1);
     assert_eq!(events[0]["awaiting_restart"][0], "server.listen");
     assert_eq!(events[0]["applied"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_command_says_what_came_of_it() {
+    let upstream = Upstream::start();
+    let with = |rule: &str, server: &str| {
+        let setup = Setup::new().route("/", &upstream.url(), rule, "");
+        setup.admin_token(TOKEN).server(server)
+    };
+    let gateway = with("signed-in", "").start();
+    // The one of the file is another at each start.
+    let admin = format!("admin_listen = \"{}\"", gateway.admin_address());
+    let reload = |setup: &Setup| {
+        let text = setup.to_toml();
+        let text = text.replacen("admin_listen = \"127.0.0.1:0\"", &admin, 1);
+        fs::write(gateway.file("config.toml"), text).unwrap();
+        gateway.command(&["reload"], "")
+    };
+    let said = reload(&with("anyone", "threads = 1")).expect_success();
+    assert_eq!(
+        said.out,
+        "reloaded, and in use from now on: routes\n\
+         changed, and in use after a restart only: server.admin_listen, server.threads\n"
+    );
+    assert_eq!(Request::get("/").send(&gateway).status, 200);
+    // `check` would find nothing here; only the gateway knows that the log cannot be opened.
+    let unwritable = with("signed-in", "").section("[observe]\naccess_log.to = 'no/a.log'");
+    let wrong = with("signed-in", "colour = 'red'");
+    let other_token = "another token that nobody has ever told the gateway";
+    for (setup, reason) in [
+        (
+            unwritable,
+            "The old configuration stays in use: observe.access_log.to: cannot write to",
+        ),
+        (wrong, "server.colour: there is no such option"),
+    ] {
+        let said = reload(&setup);
+        assert_eq!(said.code, Some(1), "{}", said.out);
+        assert!(said.err.contains(reason), "{}", said.err);
+        assert_eq!(Request::get("/").send(&gateway).status, 200);
+    }
+    fs::write(gateway.file("admin.token"), other_token.replace(' ', "-")).unwrap();
+    let said = reload(&with("signed-in", ""));
+    assert!(
+        said.err.contains("does not take this admin token"),
+        "{}",
+        said.err
+    );
+    let said = reload(&Setup::in_front_of(&upstream));
+    assert!(said.err.contains("or send SIGHUP"), "{}", said.err);
+    assert_eq!(Request::get("/").send(&gateway).status, 200);
+    assert!(!gateway.log().contains(TOKEN));
 }
 
 #[test]

@@ -11,9 +11,9 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body::Body;
 
-use crate::admin::Administrator;
 use crate::admin::api::operation::Call;
 use crate::admin::api::path::Path;
+use crate::admin::{Administrator, Reloads};
 use crate::authenticate::AdminToken;
 use crate::authenticate::refusal::{PLAIN_CHALLENGE, missing_token};
 use crate::endpoints::body::{self, Fields, Media};
@@ -35,15 +35,25 @@ pub(super) fn is_meant(path: &str) -> bool {
 }
 
 /// Answers a request for the API.
-pub(super) async fn answer<B>(gateway: &Arc<Gateway>, client: IpAddr, request: Request<B>) -> Reply
+pub(super) async fn answer<B>(
+    gateway: &Arc<Gateway>,
+    reloads: &Reloads,
+    client: IpAddr,
+    request: Request<B>,
+) -> Reply
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let answer = respond(gateway, client, request).await;
+    let answer = respond(gateway, reloads, client, request).await;
     answer.unwrap_or_else(|problem| problem.to_json())
 }
 
-async fn respond<B>(gateway: &Arc<Gateway>, client: IpAddr, request: Request<B>) -> Answer
+async fn respond<B>(
+    gateway: &Arc<Gateway>,
+    reloads: &Reloads,
+    client: IpAddr,
+    request: Request<B>,
+) -> Answer
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -65,6 +75,7 @@ where
     let call = Call {
         administrator: Administrator::of_gateway(gateway, Source::client(client)),
         passwords: gateway.login.clone(),
+        reloads: reloads.clone(),
     };
     let query = parts.uri.query().map(str::to_owned);
     // What has begun is brought to its end, even if the caller hangs up meanwhile.

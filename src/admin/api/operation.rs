@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::path::{Path, Resource};
 use super::{Answer, PREFIX, failed};
 use crate::admin::{
-    AdminError, Administrator, EndedSession, KeyFacts, Newcomer, SessionFacts, UserFacts,
+    AdminError, Administrator, EndedSession, KeyFacts, Newcomer, Reloads, SessionFacts, UserFacts,
 };
 use crate::endpoints::body::{Fields, invalid};
 use crate::identity::password::check_new;
@@ -36,6 +36,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct Call {
     pub(super) administrator: Administrator,
     pub(super) passwords: LocalLogin,
+    pub(super) reloads: Reloads,
 }
 
 #[derive(Serialize)]
@@ -101,8 +102,21 @@ impl Call {
             (Resource::Sessions, ..) => self.sessions(query.user).await,
             (Resource::Session, ..) => self.end_session(parameter).await,
             (Resource::Keys, ..) => self.keys().await,
+            (Resource::Reload, ..) => self.reload().await,
             (Resource::Document, ..) => Ok(document()),
             (Resource::Password, _, None) => Err(path.wrong_method()),
+        }
+    }
+
+    async fn reload(&self) -> Answer {
+        match self.reloads.ask().await {
+            Some(Ok(changes)) => Ok(reply::json(StatusCode::OK, &changes)),
+            Some(Err(reason)) => Err(Box::new(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "configuration_refused",
+                format!("The old configuration stays in use: {reason}."),
+            ))),
+            None => Err(Box::new(Problem::unavailable("The gateway is stopping."))),
         }
     }
 

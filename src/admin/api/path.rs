@@ -15,11 +15,12 @@ pub(super) enum Resource {
     Sessions,
     Session,
     Keys,
+    Reload,
     Document,
 }
 
 /// The path after the prefix, and the methods it takes.
-const PATHS: [(&str, Resource, &str); 8] = [
+const PATHS: [(&str, Resource, &str); 9] = [
     ("/users", Resource::Users, "GET, HEAD, POST"),
     ("/users/{name}", Resource::User, "GET, HEAD, PATCH, DELETE"),
     ("/users/{name}/password", Resource::Password, "PUT"),
@@ -31,6 +32,7 @@ const PATHS: [(&str, Resource, &str); 8] = [
     ("/sessions", Resource::Sessions, "GET, HEAD, DELETE"),
     ("/sessions/{id}", Resource::Session, "DELETE"),
     ("/keys", Resource::Keys, "GET, HEAD"),
+    ("/reload", Resource::Reload, "POST"),
     ("/openapi.json", Resource::Document, "GET, HEAD"),
 ];
 
@@ -63,7 +65,9 @@ impl Path {
 
     /// Whether the body is read, and must be JSON.
     pub(super) fn takes_body(&self, method: &Method) -> bool {
-        matches!(*method, Method::POST | Method::PUT | Method::PATCH) && self.allows(method)
+        matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+            && self.allows(method)
+            && self.resource != Resource::Reload
     }
 
     /// 405.
