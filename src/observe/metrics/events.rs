@@ -66,25 +66,15 @@ struct Words<const N: usize>([(&'static str, Counter); N]);
 
 impl Events {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let mut counter = |name, help| {
-            let counter = Counter::default();
-            registry.register(name, help, Counter::clone(&counter));
-            counter
-        };
         let password_changes = counter(
+            registry,
             "password_changes",
             "Passwords that people changed themselves",
         );
         let refused_admin_tokens = counter(
+            registry,
             "admin_tokens_refused",
             "Requests to the admin API with a token that is not the admin token",
-        );
-        let taken_over = Gauge::default();
-        registry.register_with_unit(
-            "config_applied_timestamp",
-            "When the configuration in use was taken over, since the Unix epoch",
-            Unit::Seconds,
-            taken_over.clone(),
         );
         Self {
             sign_ins: Words::new(
@@ -128,7 +118,7 @@ impl Events {
                 "outcome",
                 RELOADS,
             ),
-            taken_over,
+            taken_over: taken_over(registry),
         }
     }
 
@@ -179,6 +169,23 @@ impl Events {
             | Event::ConfigurationWarning { .. } => {}
         }
     }
+}
+
+fn taken_over(registry: &mut Registry) -> Gauge {
+    let taken_over = Gauge::default();
+    registry.register_with_unit(
+        "config_applied_timestamp",
+        "When the configuration in use was taken over, since the Unix epoch",
+        Unit::Seconds,
+        taken_over.clone(),
+    );
+    taken_over
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
 }
 
 const fn refused(reason: SignInRefusal) -> &'static str {
