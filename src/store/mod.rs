@@ -241,7 +241,7 @@ pub trait Sessions: Send + Sync {
     /// The live sessions of a user, or of all users; the last one seen first.
     fn live(&self, of: Option<UserId>) -> Pending<Vec<SessionRow>>;
     /// What was ended since, in order: the entries of the log after this place, 0 for all that are
-    /// kept. What ends a session or raises a session epoch writes its entry in the same transaction.
+    /// kept, and for all of a log that ends before it. What ends a session or raises a session epoch writes its entry in the same transaction.
     fn revocations_after(&self, place: u64) -> Pending<RevocationLog>;
     /// Deletes rows of sessions that were over [`KEPT_AFTER_END`] ago, and entries of the log that are
     /// as old; says how many. At most [`SWEPT_AT_ONCE`].

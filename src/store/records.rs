@@ -189,7 +189,7 @@ pub enum Ended {
 pub struct RevocationLog {
     /// At most [`READ_AT_ONCE`].
     pub entries: Vec<Revocation>,
-    /// The place of the last of them; where there is none, the place that was asked about.
+    /// The place of the last of them; where there is none, the place that was read from.
     pub last: u64,
 }
 

@@ -14,7 +14,9 @@ use vestibule::session::key_ring::KeyMaterial;
 use vestibule::session::{KeyPurpose, RevokeReason};
 use vestibule::store::keys::load_or_create;
 use vestibule::store::seal::MasterKey;
-use vestibule::store::{self, AddUser, Directory, Ended, Revocation, Sessions, StoreError};
+use vestibule::store::{
+    self, AddUser, Directory, Ended, Revocation, RevocationLog, Sessions, StoreError,
+};
 
 use crate::support::{
     HandMovedClock, in_folder, in_sqlite, mode, name, new_user, open_sqlite, rotation,
@@ -249,6 +251,43 @@ async fn the_log_is_followed_from_another_handle() {
     assert!(!commands.revoke(session.id, reason).await.unwrap());
     assert_eq!(after(place).await.unwrap().entries, []);
     assert_eq!(after(0).await.unwrap().entries.len(), 3, "from the start");
+}
+
+/// A backup that is put back under a running process has an earlier end.
+#[tokio::test]
+async fn a_log_that_went_back_is_read_from_its_start() {
+    let store = in_sqlite();
+    let ada = store.add("ada").await;
+    let session = store.open_session(&ada, 1).await;
+    let after = |place| store.sessions.revocations_after(place);
+    for disabled in [true, false, true, false] {
+        store.disable("ada", disabled).await;
+    }
+    let place = after(0).await.unwrap().last;
+    assert_eq!(after(place).await.unwrap().entries, []);
+
+    let restoring = rusqlite::Connection::open(store.database()).unwrap();
+    restoring
+        .execute_batch(
+            "DELETE FROM revocations WHERE seq > 1;
+             UPDATE sqlite_sequence SET seq = 1 WHERE name = 'revocations';
+             UPDATE sessions SET revoked_at = NULL, revoke_reason = NULL",
+        )
+        .unwrap();
+    let log = after(place).await.unwrap();
+    assert_eq!((log.entries.len(), log.last), (1, 1));
+    let revoked = store.sessions.revoke(session.id, RevokeReason::SignedOut);
+    assert!(revoked.await.unwrap());
+    let log = after(log.last).await.unwrap();
+    assert_eq!(log.entries.len(), 1);
+    assert_eq!(log.entries[0].ended, Ended::Session(session.id));
+    assert_eq!(
+        after(log.last).await.unwrap(),
+        RevocationLog {
+            entries: Vec::new(),
+            ..log
+        }
+    );
 }
 
 #[tokio::test]

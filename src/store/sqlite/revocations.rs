@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
@@ -52,7 +52,8 @@ pub(super) fn add_everybody(
     Ok(())
 }
 
-/// What comes after `seq`. Where nobody has written since the log was last read to its end, which is
+/// What comes after `seq`, or all that is kept where the log ends before it: a backup was put in the
+/// place of the database, and what is ended from now on gets places that were used before. Where nobody has written since the log was last read to its end, which is
 /// what a connection of its own learns from `data_version` without reading a page, it is not read.
 pub(super) fn after(
     sql: &Connection,
@@ -68,8 +69,12 @@ pub(super) fn after(
     if *watched == Some((version, seq)) {
         return Ok(log);
     }
-    let mut select = sql.prepare_cached("SELECT * FROM revocations WHERE seq > ?1 LIMIT ?2")?;
-    let mut rows = select.query((seq, READ_AT_ONCE))?;
+    if last_place(sql)? < seq {
+        log.last = 0;
+    }
+    let mut select =
+        sql.prepare_cached("SELECT * FROM revocations WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let mut rows = select.query((log.last, READ_AT_ONCE))?;
     while let Some(row) = rows.next()? {
         log.last = row.get("seq")?;
         log.entries.push(revocation(row)?);
@@ -78,6 +83,15 @@ pub(super) fn after(
         *watched = Some((version, log.last));
     }
     Ok(log)
+}
+
+/// The last place that was ever used; 0 for none.
+fn last_place(sql: &Connection) -> Result<u64, StoreError> {
+    let last = sql
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(last.unwrap_or_default())
 }
 
 /// Deletes entries that no access token can need any more, `limit` at most; says how many.
