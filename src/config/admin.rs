@@ -1,6 +1,6 @@
 //! `server.admin_…`: who may call the admin API, and under which names it is reached.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::request::Host;
@@ -9,6 +9,7 @@ use super::problem::Complaint;
 use super::read::Node;
 use super::section::Section;
 use super::value::text;
+use super::{AppAddress, RouteSettings};
 
 /// The admin API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,42 @@ pub(super) fn read(
         token_file,
         hosts: hosts?,
     })
+}
+
+/// Warns of routes that lead visitors to the admin listener.
+pub(super) fn check_routes(
+    listen: Option<SocketAddr>,
+    routes: &[RouteSettings],
+    warnings: &mut Vec<String>,
+) {
+    let Some(listen) = listen else {
+        return;
+    };
+    for RouteSettings {
+        route, upstream, ..
+    } in routes
+    {
+        if leads_to(&upstream.address, listen) {
+            warnings.push(format!(
+                "route {} leads to server.admin_listen {listen}: whom it lets in can read the metrics and try admin tokens",
+                route.name.as_str()
+            ));
+        }
+    }
+}
+
+/// As far as can be told without looking names up.
+fn leads_to(app: &AppAddress, listen: SocketAddr) -> bool {
+    let AppAddress::Network { host, port } = app else {
+        return false;
+    };
+    let is_localhost = host.eq_ignore_ascii_case("localhost");
+    let ip: Option<IpAddr> = host.parse().ok();
+    let is_here = is_localhost || ip.is_some_and(|ip| ip.is_loopback());
+    *port == listen.port()
+        && (ip == Some(listen.ip())
+            || is_here && listen.ip().is_unspecified()
+            || is_localhost && listen.ip().is_loopback())
 }
 
 fn file(node: &Node, folder: &Path) -> Result<PathBuf, Complaint> {

@@ -160,8 +160,10 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let own = server.as_ref().map(|server| &server.prefix);
     let routes = routes::read(&mut root, folder, own, headers, &mut warnings);
     root.finish();
+    let server = server?;
+    admin::check_routes(server.admin_listen, &routes, &mut warnings);
     Some(Config {
-        server: server?,
+        server,
         routes,
         storage: storage?,
         tokens,

@@ -329,6 +329,14 @@ fn what_is_allowed_and_unwise_is_a_warning() {
             "[[routes]]\nupstream = 'http://h:1'\npath = '/p'\nallow = 'anyone'\nheaders = { A = 'b' }",
             "route /p sets headers",
         ),
+        (
+            "[[routes]]\nupstream = 'http://localhost:9180'\npath = '/p'",
+            "route /p leads to server.admin_listen 127.0.0.1:9180",
+        ),
+        (
+            "[server]\nadmin_listen = '0.0.0.0:80'\n[[routes]]\nupstream = 'http://127.0.0.1'\npath = '/p'",
+            "route /p leads to server.admin_listen 0.0.0.0:80",
+        ),
     ] {
         let warnings = good(&format!("{text}\n{ROUTE}")).warnings;
         assert_eq!(warnings.len(), 1, "{warnings:?}");
