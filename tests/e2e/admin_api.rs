@@ -187,6 +187,30 @@ fn sessions_and_keys_are_listed_as_the_commands_list_them() {
     }
 }
 
+/// What has happened is told and written down, though not all users can be told of it by name.
+#[test]
+fn a_user_who_cannot_be_read_keeps_nobody_signed_in() {
+    let upstream = Upstream::start();
+    let gateway = started(&upstream);
+    let ada = sign_in(&gateway, "ada");
+    let database = rusqlite::Connection::open(gateway.file("vestibule.db")).unwrap();
+    database
+        .execute_batch("UPDATE users SET email = 'no address' WHERE name = 'eve'")
+        .unwrap();
+    let ended = call(&gateway, "DELETE", "/sessions?all=true", None);
+    assert_eq!(ended.json(), json!({"ended": 1}));
+    let limit = Duration::from_secs(60);
+    wait_until("the end of the token", limit, || {
+        app(&gateway, &ada.access) == 401
+    });
+    wait_until("all_sessions_ended", limit, || {
+        let lines = gateway.lines("audit.log", 1);
+        lines
+            .iter()
+            .any(|line| line["event"] == "all_sessions_ended")
+    });
+}
+
 /// Status, a word of the sentence, method, path, body.
 const BAD_BODIES: &str = r#"
 400 name       POST /users {"password": "long enough"}
