@@ -45,13 +45,13 @@ impl Listen {
     }
 }
 
-const LISTEN: &str = "write an address and a port, such as \"127.0.0.1:8080\" with https:// before it for TLS, or \"unix:\" and the path of a socket";
+const LISTEN: &str = "write an address and a port, such as \"127.0.0.1:8080\", with https:// before it for TLS, or \"unix:\" and the path of a socket";
 
 const ADDRESS: &str = "write an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"";
 
 /// An address or a unix socket. Relative paths start at `folder`.
 pub(super) fn listen(node: &Node, folder: &Path) -> Result<Listen, Complaint> {
-    let written = text(node)?;
+    let written = text(node).map_err(|wrong| wrong.hint(LISTEN))?;
     if let Some(path) = written.strip_prefix("unix:") {
         return Ok(Listen::Unix(socket_path(path, folder)?));
     }
@@ -68,7 +68,8 @@ pub(super) fn none_given() -> Complaint {
 
 /// An address only.
 pub(super) fn address(node: &Node) -> Result<SocketAddr, Complaint> {
-    parse(text(node)?, ADDRESS)
+    let written = text(node).map_err(|wrong| wrong.hint(ADDRESS))?;
+    parse(written, ADDRESS)
 }
 
 fn parse(written: &str, hint: &str) -> Result<SocketAddr, Complaint> {

@@ -224,3 +224,32 @@ fn join(path: &str, key: &str) -> String {
         format!("{path}.{key}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::parse;
+
+    /// The reader of each section says itself what it knows.
+    #[test]
+    fn the_shipped_file_names_every_option() {
+        let shipped = include_str!("../../config.toml");
+        let sections = "server.tls server.limits observe.access_log observe.audit_log observe.traces \
+                    server storage tokens sessions csrf headers observe";
+        let sections = sections.split(' ').map(|name| format!("[{name}]"));
+        for section in sections.chain(["[[routes]]".to_owned()]) {
+            let told = parse(&format!("{section}\nnowhere-known = 1"), Path::new(""));
+            let told = told.unwrap_err().to_string();
+            let (_, known) = told.split_once("known here: ").expect("a hint");
+            for option in known.lines().next().unwrap().split(", ") {
+                let inner = section.replace(']', &format!(".{option}]"));
+                let is_named = shipped.lines().any(|line| {
+                    let line = line.trim_start_matches("# ");
+                    line.starts_with(&format!("{option} = ")) || line.starts_with(&inner)
+                });
+                assert!(is_named, "{section} {option}");
+            }
+        }
+    }
+}

@@ -378,7 +378,8 @@ fn problems_with_the_environment_name_the_variable() {
         "VESTIBULE_ROUTES__7__PATH: routes[7].path: there is no number 7\n    \
          entries are numbered from 0; the next new one is 1\n\
          VESTIBULE_SERVER__LISTEN: server.listen: this is a number\n    \
-         write a text in quotes\n\
+         write an address and a port, such as \"127.0.0.1:8080\", with https:// before it for TLS, \
+         or \"unix:\" and the path of a socket\n\
          VESTIBULE_SERVER__LISTN: server.listn: there is no such option\n    \
          did you mean `listen`?\n\
          3 problems in the environment"
