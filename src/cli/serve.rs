@@ -23,7 +23,8 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let reloading = Some(Reloading { load, level });
     let server = server::start(config, Arc::new(SystemClock), reloading)?;
     announce(&server);
-    let after_ms = begun.elapsed().as_millis();
+    // The log writes a number of more bits as text.
+    let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let public_urls = output::joined(&server.gateway().config.server.public_urls);
     tracing::info!(after_ms, "ready: people open {public_urls}");
     wait_and_stop(server)

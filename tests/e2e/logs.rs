@@ -321,3 +321,17 @@ fn a_log_that_cannot_be_written_stops_the_start() {
         refused.err
     );
 }
+
+#[test]
+fn the_application_log_tells_how_long_the_start_took_as_a_number() {
+    let upstream = Upstream::start();
+    let gateway = started(&upstream);
+    let ready = |line: &Value| line["after_ms"].is_u64();
+    wait_until("the line", PATIENCE, || {
+        let log = gateway.log();
+        let mut lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        lines.any(|line| ready(&line))
+    });
+}
