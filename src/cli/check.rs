@@ -1,50 +1,104 @@
 //! `vestibule check`: what the configuration says, when nothing is wrong with it.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
 
 use crate::authenticate::AdminToken;
 use crate::cli::output;
-use crate::config::{Config, RouteSettings, StorageSettings};
+use crate::config::{Config, LogTarget, RouteSettings, ServerSettings, StorageSettings};
 use crate::policy::{HostPattern, Rule};
 use crate::server::check_certificate;
 
 /// Prints a summary of a good configuration. One that is not was refused before, but for the files of
 /// the certificate and the admin token, which are read here.
 pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
-    if let Some(tls) = &config.server.tls {
-        check_certificate(tls)?;
-    }
-    if let Some(token) = &config.server.admin.token_file {
-        AdminToken::load(token)?;
+    let server = &config.server;
+    let certificate = server.tls.as_ref().map(check_certificate);
+    let token = server.admin.token_file.as_deref().map(AdminToken::load);
+    let wrong: Vec<String> = [
+        certificate.and_then(Result::err).map(anyhow::Error::from),
+        token.and_then(Result::err).map(anyhow::Error::from),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|error| format!("{error:#}"))
+    .collect();
+    if !wrong.is_empty() {
+        return Err(anyhow!(wrong.join("\n")));
     }
     let summary = summary(config);
     output::print(&format!("{} is good\n\n{summary}", file.display()))?;
     Ok(())
 }
 
+/// The options whose files would lie in a folder that is not there: only a warning, because systemd
+/// makes folders when it starts a service.
+fn missing_folders(config: &Config) -> Vec<String> {
+    let database = match &config.storage {
+        StorageSettings::Sqlite { path, .. } => Some(path),
+        StorageSettings::Memory => None,
+    };
+    let observe = &config.observe;
+    let access = observe.access_log.as_ref().map(|access| &access.to);
+    [
+        ("storage.url", database),
+        ("observe.access_log.to", log_file(access)),
+        ("observe.audit_log.to", log_file(observe.audit_log.as_ref())),
+    ]
+    .into_iter()
+    .filter_map(|(option, file)| {
+        let folder = file?.parent()?;
+        let is_here = folder.as_os_str().is_empty();
+        let is_missing = || fs::metadata(folder).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        let missing = || format!("{option}: there is no folder {}", folder.display());
+        (!is_here && is_missing()).then(missing)
+    })
+    .collect()
+}
+
 fn summary(config: &Config) -> String {
     let server = &config.server;
-    let facts = [
-        row("listens on", output::joined(&server.listen)),
+    let mut facts = vec![row("listens on", output::joined(&server.listen))];
+    if !server.redirect_listen.is_empty() {
+        let redirects = output::joined(&server.redirect_listen);
+        facts.push(row("redirects", format!("{redirects} to https")));
+    }
+    facts.extend([
         row("people type", output::joined(&server.public_urls)),
-        row(
-            "health at",
-            server
-                .admin_listen
-                .map_or("nowhere: admin_listen is off".to_owned(), |a| a.to_string()),
-        ),
+        row("admin at", admin(server)),
         row("storage", storage(&config.storage)),
-    ];
+    ]);
     let mut routes = vec![["ROUTE", "HOST", "PATH", "ALLOW", "UPSTREAM"].map(str::to_owned)];
     routes.extend(config.routes.iter().map(route));
     let mut text = output::columns("  ", &facts);
     text.push('\n');
     text.push_str(&output::columns("  ", &routes));
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&missing_folders(config)) {
         let _ = write!(text, "\nwarning: {warning}\n");
     }
     text
+}
+
+fn log_file(target: Option<&LogTarget>) -> Option<&PathBuf> {
+    match target? {
+        LogTarget::File(path) => Some(path),
+        LogTarget::Stdout | LogTarget::Stderr => None,
+    }
+}
+
+fn admin(server: &ServerSettings) -> String {
+    let Some(address) = server.admin_listen else {
+        return "nowhere: server.admin_listen is off".to_owned();
+    };
+    let api = match &server.admin.token_file {
+        Some(_) => ", admin API",
+        None => "; no admin API without server.admin_token_file",
+    };
+    format!("{address}: health, metrics{api}")
 }
 
 fn row(name: &str, value: String) -> [String; 2] {
@@ -106,7 +160,8 @@ mod tests {
     fn a_good_configuration_is_summed_up() {
         let text = r#"
             [server]
-            public_url = "http://app.example.com"
+            public_url = ["http://app.example.com", "https://app.example.com"]
+            redirect_listen = "127.0.0.1:80"
             insecure_http = true
             admin_listen = ""
 
@@ -123,8 +178,9 @@ mod tests {
         let summary = summary(&config);
         for part in [
             "  listens on   127.0.0.1:8080\n",
-            "  people type  http://app.example.com\n",
-            "  health at    nowhere: admin_listen is off\n",
+            "  redirects    127.0.0.1:80 to https\n",
+            "  people type  http://app.example.com, https://app.example.com\n",
+            "  admin at     nowhere: server.admin_listen is off\n",
             "sqlite:/etc/vestibule.db, its secrets sealed with /etc/vestibule.db.key\n",
             "ROUTE                  HOST              PATH   ALLOW",
             "/                      -                 /      signed-in            http://127.0.0.1:3000\n",

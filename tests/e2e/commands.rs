@@ -31,6 +31,27 @@ fn check_accepts_a_good_configuration() {
 }
 
 #[test]
+fn check_tells_of_all_files_at_once() {
+    let route = "[[routes]]\nupstream = \"http://127.0.0.1:3000\"\n";
+    let (code, said) = check(&format!(
+        "[server]\nlisten = \"https://127.0.0.1:8443\"\npublic_url = \"https://a.example\"\n\
+         tls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\nadmin_token_file = \"token\"\n{route}"
+    ));
+    assert_eq!(code, Some(1), "{said}");
+    for line in ["server.tls.cert: cert.pem ", "server.admin_token_file: "] {
+        assert!(said.lines().any(|told| told.starts_with(line)), "{said}");
+    }
+    let (code, said) = check(&format!(
+        "{route}[storage]\nurl = \"sqlite:d/v.db\"\n[observe]\naccess_log.to = \"l/a.log\"\n"
+    ));
+    assert_eq!(code, Some(0), "systemd may make them at the start: {said}");
+    for (option, folder) in [("storage.url", "d"), ("observe.access_log.to", "l")] {
+        let warning = format!("warning: {option}: there is no folder {folder}\n");
+        assert!(said.contains(&warning), "{said}");
+    }
+}
+
+#[test]
 fn check_tells_all_that_is_wrong_with_its_line() {
     let config = r#"[server]
 listen = "127.0.0.1"
