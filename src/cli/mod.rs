@@ -44,6 +44,8 @@ struct Arguments {
         global = true,
         value_name = "FILE",
         env = "VESTIBULE_CONFIG",
+        // Behind the options that a command has for itself.
+        display_order = 900,
         hide_env_values = true,
         default_value = "config.toml"
     )]
@@ -57,8 +59,15 @@ enum Command {
     /// Try it: a gateway in front of a small built-in app; nothing to configure
     Demo,
     /// Run the gateway until SIGTERM or Ctrl-C
+    #[command(
+        after_help = "On SIGHUP it opens its log files anew and reads its configuration again."
+    )]
     Serve,
-    /// Have the running gateway take over its configuration anew, without losing a connection
+    /// Have the running gateway read its configuration again, without losing a connection
+    #[command(
+        after_help = "It asks the admin API, which server.admin_token_file turns on. SIGHUP to the \
+                      process does the same\nwithout it; what came of that is in the log."
+    )]
     Reload,
     /// Read the configuration and say all that is wrong with it
     Check,
@@ -136,6 +145,7 @@ mod tests {
             ("vestibule session revoke --AAAAAAAAAAAAAAAAAAAA", true),
             ("vestibule session revoke --user ada", true),
             ("vestibule session revoke --all --yes", true),
+            ("vestibule session revoke --all -y", true),
             ("vestibule session revoke", false),
             ("vestibule session revoke short", false),
             ("vestibule session revoke --all --user ada", false),

@@ -4,14 +4,10 @@ use clap::{Args, Subcommand};
 
 use crate::admin::{Administrator, EndedSession, SessionFacts};
 use crate::cli::output::columns;
-use crate::cli::user::explained;
+use crate::cli::user::{ENDED, explained};
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
 use crate::identity::{SessionId, UserName};
-
-/// How soon the end of a session shows: a running gateway is another process.
-const DELAY: &str = "A running gateway refuses to refresh from now on, and access tokens that are out \
-                     within about a second.\n";
 
 /// What can be done about sessions.
 #[derive(Subcommand)]
@@ -33,8 +29,8 @@ pub(super) enum Command {
 pub(super) struct Revoke {
     #[command(flatten)]
     which: Which,
-    /// Do not ask.
-    #[arg(long)]
+    /// Do not ask before --all.
+    #[arg(long, short)]
     yes: bool,
 }
 
@@ -109,19 +105,25 @@ impl Room {
             EndedSession::WasOver => Ok(format!("session {id} was over already\n")),
             EndedSession::Ended(user) => {
                 let whose = user.map_or_else(String::new, |user| format!(" of {}", user.name));
-                Ok(format!("ended session {id}{whose}\n{DELAY}"))
+                Ok(format!("ended session {id}{whose}: {ENDED}\n"))
             }
         }
     }
 
     async fn revoke_user(&self, name: &UserName) -> anyhow::Result<String> {
         let ended = self.admin.end_sessions_of(name).await.map_err(explained)?;
-        Ok(format!("ended {} of {name}\n{DELAY}", counted(ended)))
+        Ok(match ended {
+            0 => format!("{name} was not signed in\n"),
+            _ => format!("ended {} of {name}: {ENDED}\n", counted(ended)),
+        })
     }
 
     async fn revoke_all(&self) -> anyhow::Result<String> {
         let ended = self.admin.end_all_sessions().await?;
-        Ok(format!("ended {}\n{DELAY}", counted(ended)))
+        Ok(match ended {
+            0 => "nobody was signed in\n".to_owned(),
+            _ => format!("ended {}: {ENDED}\n", counted(ended)),
+        })
     }
 }
 

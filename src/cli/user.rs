@@ -11,8 +11,8 @@ use crate::random;
 use crate::store::UserChange;
 
 /// How soon the end of a session shows, told honestly: a running gateway is another process.
-const ENDED: &str = "they cannot be refreshed any more, and a running gateway refuses their access \
-                     tokens within about a second";
+pub(super) const ENDED: &str = "refreshing fails from now on, and a running gateway refuses the access \
+                                tokens within about a second";
 
 /// What can be done about users.
 #[derive(Subcommand)]
@@ -43,7 +43,11 @@ pub(super) enum Command {
         name: UserName,
     },
     /// Change what apps are told about somebody
-    #[command(override_usage = "vestibule user set <NAME> <OPTIONS>")]
+    #[command(
+        override_usage = "vestibule user set <NAME> <OPTIONS>",
+        after_help = "It shows when their access token is renewed, after tokens.access_ttl at most. To \
+                      have it at once,\nend their sessions: vestibule session revoke --user NAME"
+    )]
     Set(Set),
     /// Keep somebody from signing in and end all sessions
     Disable {

@@ -78,8 +78,12 @@ fn revoked_sessions_do_not_refresh_and_the_delay_is_told() {
     assert_eq!(unsure.code, Some(1));
     assert!(unsure.err.contains("--yes"), "{}", unsure.err);
     let said = revoke(&gateway, &["--all", "--yes"]);
-    assert!(said.contains("ended 1 session\n"), "{said}");
+    assert!(said.starts_with("ended 1 session: "), "{said}");
     assert!(!refreshes(&gateway, &eve));
+    let said = revoke(&gateway, &["--all", "--yes"]);
+    assert_eq!(said, "nobody was signed in\n");
+    let said = revoke(&gateway, &["--user", "ada"]);
+    assert_eq!(said, "ada was not signed in\n");
     assert!(list(&gateway, &[]).is_empty());
 
     let gateway = gateway.restart();
