@@ -42,6 +42,11 @@ impl Permit {
     pub const fn known(&self) -> Option<&Known> {
         self.known.as_ref()
     }
+
+    /// The same, when the rest has served.
+    pub fn into_known(self) -> Option<Known> {
+        self.known
+    }
 }
 
 /// Decides:
@@ -60,10 +65,8 @@ pub fn decide(route: RouteId, rule: &Rule, visitor: Visitor) -> Decision {
             Decision::Unavailable
         }
         (Rule::Optional | Rule::SignedIn, Visitor::Known(known)) => allow(Some(known)),
-        (Rule::Members { groups, users }, Visitor::Known(known)) => {
-            let identity = &known.identity;
-            if users.contains(&identity.name) || groups.iter().any(|g| identity.groups.contains(g))
-            {
+        (Rule::Members { .. }, Visitor::Known(known)) => {
+            if rule.admits(&known.identity.name, &known.identity.groups) {
                 allow(Some(known))
             } else {
                 Decision::Deny

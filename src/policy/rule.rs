@@ -19,3 +19,16 @@ pub enum Rule {
         users: Vec<UserName>,
     },
 }
+
+impl Rule {
+    /// Whether somebody passes who is signed in, has this name and is in these groups.
+    pub fn admits(&self, name: &UserName, groups: &[GroupName]) -> bool {
+        match self {
+            Self::Anyone | Self::Optional | Self::SignedIn => true,
+            Self::Members {
+                groups: any_of,
+                users,
+            } => users.contains(name) || any_of.iter().any(|group| groups.contains(group)),
+        }
+    }
+}

@@ -97,15 +97,23 @@ impl Revocations {
 
     /// Whether the token of these claims was ended.
     pub fn cover(&self, claims: &Claims, now: Timestamp) -> bool {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return false;
-        }
-        let session = self.sessions.get(&claims.session);
-        session.is_some_and(|ended| ended.from <= now)
-            || self
-                .users
-                .get(&claims.identity.id)
-                .is_some_and(|ended| claims.session_epoch < ended.epoch)
+        self.cover_session(claims.session, now)
+            || self.cover_user(&claims.identity.id, claims.session_epoch)
+    }
+
+    /// Whether this session was ended.
+    pub fn cover_session(&self, session: SessionId, now: Timestamp) -> bool {
+        self.holds_any() && (self.sessions.get(&session)).is_some_and(|ended| ended.from <= now)
+    }
+
+    /// Whether this session epoch of the user was ended. A session in which the password was changed
+    /// goes on with a larger one.
+    pub fn cover_user(&self, user: &UserId, session_epoch: u64) -> bool {
+        self.holds_any() && (self.users.get(user)).is_some_and(|ended| session_epoch < ended.epoch)
+    }
+
+    fn holds_any(&self) -> bool {
+        self.count.load(Ordering::Acquire) != 0
     }
 
     /// Forgets what no token can need any more.
