@@ -9,8 +9,6 @@ mod redirect;
 mod strict;
 mod unread;
 
-use std::rc::Rc;
-
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -30,7 +28,7 @@ use crate::policy::{
     Csrf, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, csrf, decide,
     decide_preflight,
 };
-use crate::proxy::{Body, Forwarded, Upstreams};
+use crate::proxy::{Body, Forwarded, Passage};
 use crate::reply::{Problem, Reply, empty};
 use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
 
@@ -40,20 +38,20 @@ pub use redirect::redirect;
 /// Answers one request: by the app where the decision allows it, by vestibule otherwise.
 pub async fn handle(
     gateway: &Gateway,
-    upstreams: &Rc<Upstreams>,
+    passage: &Passage,
     connection: Connection,
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
     let (id, mut noted) = observed::begin(gateway, connection, &mut parts, Destination::default());
     let request = Request::from_parts(parts, body);
-    let response = respond(gateway, upstreams, connection, request, &mut noted).await;
+    let response = respond(gateway, passage, connection, request, &mut noted).await;
     observed::follow(response, &id, noted)
 }
 
 async fn respond(
     gateway: &Gateway,
-    upstreams: &Rc<Upstreams>,
+    passage: &Passage,
     connection: Connection,
     request: Request<Incoming>,
     noted: &mut Noted,
@@ -81,7 +79,7 @@ async fn respond(
         Judged::Forward(leave) => {
             let request = Request::from_parts(parts, body);
             let forwarded = leave.for_request(request, &facts);
-            return pass(gateway, upstreams, forwarded, noted).await;
+            return pass(gateway, passage, forwarded, noted).await;
         }
         Judged::Reply(reply) => reply,
         Judged::Refuse(problem) => refuse(gateway, &facts, &problem),
@@ -107,13 +105,13 @@ fn facts(
 /// Carries a permitted request on.
 async fn pass(
     gateway: &Gateway,
-    upstreams: &Rc<Upstreams>,
+    passage: &Passage,
     forwarded: Forwarded<'_>,
     noted: &mut Noted,
 ) -> Response<Body> {
     let (id, facts) = (forwarded.permit.route(), forwarded.facts);
     let sent = noted.sent(gateway, id);
-    let answered = gateway.forwarder.forward(upstreams, forwarded).await;
+    let answered = gateway.forwarder.forward(passage, forwarded).await;
     let took = sent.elapsed();
     noted.answered(took, &answered);
     let meter = gateway.meters.upstream(id);

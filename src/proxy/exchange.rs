@@ -13,6 +13,7 @@ use crate::proxy::ForwardError;
 use crate::proxy::connect::Connection;
 use crate::proxy::pool::Pool;
 use crate::proxy::request_body::{RequestBody, State, Upload};
+use crate::proxy::streams::Watched;
 
 /// How long to wait for whom.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Exchange {
     upload: Option<Rc<Upload>>,
     patience: Patience,
     reusable: bool,
+    /// Whose answer it is, where it ends with a session.
+    pub(super) watched: Option<Watched>,
 }
 
 /// What became of a request on one connection.
@@ -71,6 +74,7 @@ pub(super) async fn send(
         upload,
         patience,
         reusable,
+        watched: None,
     };
     Ok((response, exchange))
 }

@@ -15,14 +15,15 @@ use crate::authenticate::Cookies;
 use crate::clock::Timestamp;
 use crate::config::{Config, HeaderSettings, RouteSettings};
 use crate::observe::metrics::Failure;
-use crate::policy::{Permit, RouteId};
+use crate::policy::{Permit, RouteId, Rule};
 use crate::proxy::assertions::Assertions;
 use crate::proxy::exchange::{self, Exchange, Patience};
 use crate::proxy::forwarding::Way;
 use crate::proxy::headers_up::{self, Stripping};
 use crate::proxy::request_body::{RequestBody, Upload};
+use crate::proxy::streams::Watched;
 use crate::proxy::tunnel::{self, Handshake};
-use crate::proxy::{Body, Upstreams, headers_down, hop_by_hop, identity};
+use crate::proxy::{Body, Passage, headers_down, hop_by_hop, identity};
 use crate::request::RequestFacts;
 use crate::session::KeyRing;
 
@@ -75,6 +76,8 @@ pub struct Forwarder {
 /// A route and what follows from it.
 struct App {
     route: RouteSettings,
+    /// Who may pass, for exchanges that last.
+    rule: Arc<Rule>,
     /// `Host` for requests that came without one (HTTP/1.0).
     authority: Option<HeaderValue>,
 }
@@ -111,26 +114,36 @@ impl Forwarder {
         }
     }
 
-    /// Sends the request and gives the app's answer as it begins.
+    /// Sends the request and gives the app's answer as it begins. Where the app is told who asks, all of
+    /// it ends with the session.
     pub async fn forward(
         &self,
-        upstreams: &Rc<Upstreams>,
+        passage: &Passage,
         mut forwarded: Forwarded<'_>,
     ) -> Result<Response<Body>, ForwardError> {
         let app = self.app(forwarded.permit.route());
         self.prepare_head(app, &mut forwarded);
         let handshake = handshake(&mut forwarded);
         let visit = Visit::of(&forwarded);
-        let (request, upload) = self.with_body(forwarded);
+        let Forwarded {
+            permit,
+            request,
+            without_body,
+            ..
+        } = forwarded;
+        let watched = permit.into_known();
+        let watched = watched.map(|known| passage.watch(known, &app.rule));
+        let (request, upload) = self.with_body(request, without_body, watched.as_ref());
         let patience = Patience {
             app: app.route.upstream.response_timeout,
             caller: self.body_timeout,
         };
-        let pool = upstreams.pool(&app.route.upstream);
-        let (response, exchange) = exchange::send(pool, request, upload, patience).await?;
+        let pool = passage.upstreams.pool(&app.route.upstream);
+        let (response, mut exchange) = exchange::send(pool, request, upload, patience).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.open_tunnel(app, response, handshake, upstreams);
+            return self.open_tunnel(app, response, handshake, (passage, watched));
         }
+        exchange.watched = watched;
         Ok(self.pass_on(app, response, exchange, &visit))
     }
 
@@ -182,12 +195,17 @@ impl Forwarder {
     }
 
     /// The request with its body in a form that can be sent, and what follows the body's way.
-    fn with_body(&self, forwarded: Forwarded<'_>) -> (Request<RequestBody>, Option<Rc<Upload>>) {
-        let (mut head, incoming) = forwarded.request.into_parts();
-        if forwarded.without_body {
+    fn with_body(
+        &self,
+        request: Request<Incoming>,
+        without_body: bool,
+        watched: Option<&Watched>,
+    ) -> (Request<RequestBody>, Option<Rc<Upload>>) {
+        let (mut head, incoming) = request.into_parts();
+        if without_body {
             return (Request::from_parts(head, RequestBody::Empty), None);
         }
-        let (body, upload) = RequestBody::new(incoming, &self.stripping);
+        let (body, upload) = RequestBody::new(incoming, &self.stripping, watched);
         if upload.is_some() && body.size_hint().exact().is_none() {
             // hyper would send no body of unknown length with a GET unless told to.
             let chunked = HeaderValue::from_static("chunked");
@@ -249,7 +267,7 @@ impl Forwarder {
         app: &App,
         mut response: Response<Incoming>,
         handshake: Option<Handshake>,
-        upstreams: &Rc<Upstreams>,
+        (passage, watched): (&Passage, Option<Watched>),
     ) -> Result<Response<Body>, ForwardError> {
         let Some(Handshake {
             key,
@@ -261,7 +279,8 @@ impl Forwarder {
         };
         tunnel::check_acceptance(response.headers(), &key).map_err(ForwardError::BadAnswer)?;
         let to_app = hyper::upgrade::on(&mut response);
-        upstreams.tunnels.carry(visitor, to_app, place);
+        let tunnels = &passage.upstreams.tunnels;
+        tunnels.carry(visitor, to_app, place, watched);
         let headers = response.headers_mut();
         hop_by_hop::remove(headers);
         self.strip_down(app, headers);
@@ -292,6 +311,7 @@ impl App {
         let authority = route.upstream.address.authority();
         Self {
             route: route.clone(),
+            rule: Arc::new(route.route.rule.clone()),
             authority: HeaderValue::try_from(authority).ok(),
         }
     }

@@ -3,19 +3,24 @@
 pub mod body;
 pub mod forward;
 pub mod pool;
+pub mod streams;
 
 mod assertions;
 mod connect;
+mod cut;
 mod exchange;
 mod forwarding;
+mod frames;
 mod headers_down;
 mod headers_up;
 mod hop_by_hop;
 mod identity;
+mod relay;
 mod request_body;
 mod tunnel;
 
 pub use body::Body;
+pub use cut::Passage;
 pub use forward::{ForwardError, Forwarded, Forwarder};
 pub use pool::Upstreams;
 pub use tunnel::Place;

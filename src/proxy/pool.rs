@@ -1,4 +1,4 @@
-//! What one data thread keeps between requests: idle connections to the apps, and open tunnels.
+//! What one data thread keeps between requests: idle connections to the apps, open tunnels, and who waits.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -14,15 +14,18 @@ use crate::observe::Metrics;
 use crate::observe::metrics::PoolMeter;
 use crate::proxy::ForwardError;
 use crate::proxy::connect::{Connection, connect};
+use crate::proxy::streams::Streams;
 use crate::proxy::tunnel::Tunnels;
 
 /// How long a connection may be idle: less than the 5 s after which common app servers close it.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// What one data thread holds of the way to the apps: idle connections and open tunnels.
+/// What one data thread holds of the way to the apps: idle connections, open tunnels, and whose exchanges
+/// are under way.
 pub struct Upstreams {
     pools: RefCell<HashMap<UpstreamSettings, Rc<Pool>>>,
     pub(super) tunnels: Rc<Tunnels>,
+    pub(super) streams: Rc<Streams>,
     metrics: Arc<Metrics>,
 }
 
@@ -45,6 +48,7 @@ impl Upstreams {
         Rc::new(Self {
             pools: RefCell::default(),
             tunnels: Tunnels::new(metrics.connections.tunnels.clone()),
+            streams: Rc::default(),
             metrics,
         })
     }
@@ -53,6 +57,11 @@ impl Upstreams {
     pub fn keep(&self, apps: &HashSet<&UpstreamSettings>) {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|to, _| apps.contains(to));
+    }
+
+    /// The exchanges that end with their session.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// How many tunnels are open.

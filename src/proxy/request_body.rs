@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::proxy::headers_up::Stripping;
+use crate::proxy::streams::Watched;
 
 /// What a request to the app carries.
 pub(super) enum RequestBody {
@@ -26,6 +27,8 @@ pub(super) struct Streaming {
     incoming: Incoming,
     upload: Rc<Upload>,
     rules: Arc<Stripping>,
+    /// Until all of it has come; the answer may have ended before.
+    watched: Option<Watched>,
 }
 
 /// How far a body has come. The body tells it, whoever waits for the answer asks it.
@@ -49,7 +52,12 @@ pub(super) enum State {
 
 impl RequestBody {
     /// Passes `incoming` on; the second value follows it, unless there is nothing to pass.
-    pub(super) fn new(incoming: Incoming, rules: &Arc<Stripping>) -> (Self, Option<Rc<Upload>>) {
+    /// `watched`: the exchange that it is part of, where that one ends with a session.
+    pub(super) fn new(
+        incoming: Incoming,
+        rules: &Arc<Stripping>,
+        watched: Option<&Watched>,
+    ) -> (Self, Option<Rc<Upload>>) {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
         }
@@ -61,6 +69,7 @@ impl RequestBody {
             incoming,
             upload: Rc::clone(&upload),
             rules: Arc::clone(rules),
+            watched: watched.and_then(Watched::also),
         });
         (body, Some(upload))
     }
@@ -100,6 +109,9 @@ impl Streaming {
                 };
                 self.upload
                     .turn(if last { State::Done } else { State::AppsTurn });
+                if last {
+                    self.watched = None;
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {

@@ -1,11 +1,9 @@
 //! WebSocket tunnels: opened only on the right answer, counted, and ended together.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::pin;
+use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
@@ -14,12 +12,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
 
 use crate::observe::metrics::OpenConnection;
+use crate::proxy::relay::Relay;
+use crate::proxy::streams::Watched;
 
 /// What is appended to a handshake's key before it is hashed (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -28,10 +26,6 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// it as an extension, because the tunnel outlives what the server knows as the connection.
 #[derive(Clone)]
 pub struct Place(pub Arc<(OwnedSemaphorePermit, OpenConnection)>);
-
-/// How long one side may go on after the other has closed: neither says any more with half a
-/// WebSocket, and a connection that is only read from never tells that its other end is gone.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// A handshake that was sent to the app.
 pub(super) struct Handshake {
@@ -74,8 +68,14 @@ impl Tunnels {
     }
 
     /// Carries bytes both ways until one side is done and the other had time to be, one breaks, or
-    /// all are ended. `place` is given back then.
-    pub(super) fn carry(self: &Rc<Self>, visitor: OnUpgrade, app: OnUpgrade, place: Option<Place>) {
+    /// all are ended, or the session of `watched` is. `place` is given back then.
+    pub(super) fn carry(
+        self: &Rc<Self>,
+        visitor: OnUpgrade,
+        app: OnUpgrade,
+        place: Option<Place>,
+        watched: Option<Watched>,
+    ) {
         let counted = Counted::new(self);
         let mut ended = self.ended.subscribe();
         spawn_local(async move {
@@ -83,8 +83,8 @@ impl Tunnels {
             tokio::select! {
                 biased;
                 _ = ended.wait_for(|ended| *ended) => {}
-                result = copy(visitor, app) => if let Err(error) = result {
-                    tracing::debug!(error = &*error as &dyn std::error::Error, "a tunnel broke");
+                result = carry(visitor, app, watched.as_ref()) => if let Err(error) = result {
+                    tracing::debug!(error = &*error as &dyn Error, "a tunnel broke");
                 }
             }
         });
@@ -106,30 +106,25 @@ impl Drop for Counted {
     }
 }
 
-async fn copy(
+/// Connects both sides once they are there, and ends with the session.
+async fn carry(
     visitor: OnUpgrade,
     app: OnUpgrade,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    watched: Option<&Watched>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let cut = watched.map(Watched::hand_over);
     let (visitor, app) = tokio::try_join!(visitor, app)?;
-    let (from_visitor, to_visitor) = split(TokioIo::new(visitor));
-    let (from_app, to_app) = split(TokioIo::new(app));
-    let mut up = pin!(copy_one_way(from_visitor, to_app));
-    let mut down = pin!(copy_one_way(from_app, to_visitor));
-    let rest = tokio::select! {
-        done = &mut up => done.map(|()| down)?,
-        done = &mut down => done.map(|()| up)?,
+    let mut relay = Relay::new(TokioIo::new(visitor), TokioIo::new(app));
+    let Some(cut) = cut else {
+        return Ok(relay.carry().await?);
     };
-    timeout(LINGER, rest).await.unwrap_or(Ok(()))?;
+    tokio::select! {
+        biased;
+        () = cut.made() => {}
+        carried = relay.carry() => return Ok(carried?),
+    }
+    relay.end().await;
     Ok(())
-}
-
-/// Carries bytes until their source has no more, and says so to whoever gets them.
-async fn copy_one_way(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    tokio::io::copy(&mut from, &mut to).await?;
-    to.shutdown().await
 }
 
 /// Whether a 101 with these headers accepts the handshake of this key (RFC 6455 §4.1).

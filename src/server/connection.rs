@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::gate;
 use crate::observe::metrics::RefusedHead;
-use crate::proxy::Place;
+use crate::proxy::{Passage, Place};
 use crate::request::{Connection, Scheme};
 use crate::server::certificates::Certificates;
 use crate::server::listener::{Accepted, Line};
@@ -49,19 +49,20 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     };
     let connection = Connection { peer, scheme };
     let has_asked = Rc::new(Cell::new(false));
+    let passage = Rc::new(Passage::new(&worker.upstreams));
     let service = service_fn(|mut request: Request<Incoming>| {
         has_asked.set(true);
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(place.clone());
         }
-        let worker = Rc::clone(&worker);
+        let (worker, passage) = (Rc::clone(&worker), Rc::clone(&passage));
         async move {
             let gateway = worker.gateway();
             if redirects {
                 let answer = gate::redirect(&gateway, connection, request);
                 return Ok::<_, Infallible>(answer);
             }
-            let answer = gate::handle(&gateway, &worker.upstreams, connection, request);
+            let answer = gate::handle(&gateway, &passage, connection, request);
             let mut answer = answer.await;
             if let (Scheme::Https, Some(hsts)) = (scheme, &gateway.config.server.hsts) {
                 let headers = answer.headers_mut();
@@ -75,10 +76,12 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let mut phase = worker.phase.clone();
     tokio::select! {
         ended = served.as_mut() => return count(&worker, ended),
+        () = passage.cut_off() => return,
         () = phase.reached(Phase::Stopping) => served.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         ended = served.as_mut() => count(&worker, ended),
+        () = passage.cut_off() => {}
         () = phase.reached(Phase::Over) => {}
         () = last_call(&has_asked) => {}
     }

@@ -14,6 +14,7 @@ mod follower;
 mod housekeeping;
 mod inherited;
 mod listener;
+mod lookout;
 mod phase;
 mod reload;
 mod renewal;

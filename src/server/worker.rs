@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::gateway::Gateway;
 use crate::proxy::Upstreams;
 use crate::server::connection;
 use crate::server::current::{Current, Following, Held};
 use crate::server::listener::{Accepted, Lanes};
+use crate::server::lookout;
 use crate::server::phase::{Follow, Phase, Phases};
 
 /// How often a stopping thread looks whether its last tunnel has ended.
@@ -69,6 +70,7 @@ fn run(runtime: &Runtime, current: &Current, phase: Follow, arriving: UnboundedR
             upstreams: Upstreams::new(Arc::clone(&current.gateway().metrics)),
             phase: phase.clone(),
         });
+        spawn_local(lookout::run(Rc::clone(&worker)));
         serve_all(&worker, arriving, current.changes()).await;
         end_tunnels(&worker.upstreams, phase).await;
     });

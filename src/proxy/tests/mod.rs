@@ -30,7 +30,7 @@ use crate::policy::{
     Route, RouteName, Routes, Rule, decide,
 };
 use crate::proxy::assertions::Assertions;
-use crate::proxy::{Body, ForwardError, Forwarded, Forwarder, Upstreams};
+use crate::proxy::{Body, ForwardError, Forwarded, Forwarder, Passage, Upstreams};
 use crate::request::{Connection, Origin, RequestFacts, Scheme, TrustedProxies};
 use crate::session::KeyRing;
 
@@ -122,7 +122,7 @@ impl Bench {
         let cookies = Cookies::new(&public);
         Gate {
             forwarder: Forwarder::with(routes, self.settings, 30 * SECOND, cookies, assertions),
-            upstreams: Rc::clone(&self.upstreams),
+            passage: Passage::new(&self.upstreams),
             rule: self.route.route.rule.clone(),
             visitor: self.visitor.clone(),
             trusted: self.trusted.clone(),
@@ -135,7 +135,7 @@ impl Bench {
 /// What comes before the proxy, in short.
 struct Gate {
     forwarder: Forwarder,
-    upstreams: Rc<Upstreams>,
+    passage: Passage,
     rule: Rule,
     visitor: Visitor,
     trusted: TrustedProxies,
@@ -159,7 +159,7 @@ impl Gate {
             without_body: self.without_body,
             now: Timestamp::from_seconds(1_795_256_100),
         };
-        self.forwarder.forward(&self.upstreams, forwarded).await
+        self.forwarder.forward(&self.passage, forwarded).await
     }
 
     fn permit(&self) -> Permit {
