@@ -25,10 +25,10 @@ impl Clock for TestClock {
 }
 
 /// A gateway over a store in memory, and its time.
-struct House {
+pub struct House {
     clock: Arc<TestClock>,
     server: Option<Running>,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl House {
@@ -54,7 +54,12 @@ impl House {
             upstream.url(),
             upstream.url()
         );
-        let config = config::parse(&text, Path::new(".")).expect("a good configuration");
+        Self::of(&text)
+    }
+
+    /// With this configuration.
+    pub fn of(text: &str) -> Self {
+        let config = config::parse(text, Path::new(".")).expect("a good configuration");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
         let server = server::start(config, clock.clone(), None).expect("it starts");
         let added = server.gateway().directory.add_user(NewUser {
@@ -76,14 +81,19 @@ impl House {
         }
     }
 
-    fn pass(&self, time: Duration) {
+    /// Moves the clock.
+    pub fn pass(&self, time: Duration) {
         let seconds = i64::try_from(time.as_secs()).expect("a short time");
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
         // It hears from the store twice a second, whatever the clock says.
-        let gateway = self.server.as_ref().expect("it runs").gateway();
+        let gateway = self.server().gateway();
         wait_until("the gateway to hear from its store", MINUTE, || {
             !gateway.is_stale()
         });
+    }
+
+    pub fn server(&self) -> &Running {
+        self.server.as_ref().expect("it runs")
     }
 
     fn send(&self, request: &Request) -> Answer {
@@ -92,7 +102,7 @@ impl House {
         connection.answer()
     }
 
-    fn sign_in(&self) -> Tokens {
+    pub fn sign_in(&self) -> Tokens {
         let body = json!({"username": "ada", "password": PASSWORD});
         Tokens::of(&self.send(&Request::post("/vestibule/login").json(&body)))
     }
@@ -101,7 +111,7 @@ impl House {
         self.send(&Request::get("/").bearer(&tokens.access))
     }
 
-    fn refresh(&self, tokens: &Tokens) -> Answer {
+    pub fn refresh(&self, tokens: &Tokens) -> Answer {
         let body = json!({"refresh_token": tokens.refresh});
         self.send(&Request::post("/vestibule/refresh").json(&body))
     }
@@ -115,8 +125,8 @@ impl Drop for House {
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const DAY: Duration = Duration::from_secs(86_400);
 
 fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status, answer.error())

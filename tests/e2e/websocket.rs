@@ -1,5 +1,6 @@
 //! WebSockets: a tunnel for whoever may pass, spoken by a client and a server that others wrote.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,9 +15,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::{Gateway, Program, Request, Setup, Upstream, browser_sign_in, sign_in};
 
-type Socket = WebSocketStream<TcpStream>;
+pub type Socket = WebSocketStream<TcpStream>;
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     Builder::new_current_thread()
         .enable_all()
         .build()
@@ -24,8 +25,15 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-async fn open(gateway: &Gateway, fields: &[(&'static str, &str)]) -> Result<Socket, Error> {
-    let stream = TcpStream::connect(gateway.address()).await.unwrap();
+pub async fn open(gateway: &Gateway, fields: &[(&'static str, &str)]) -> Result<Socket, Error> {
+    open_at(gateway.address(), fields).await
+}
+
+pub async fn open_at(
+    address: SocketAddr,
+    fields: &[(&'static str, &str)],
+) -> Result<Socket, Error> {
+    let stream = TcpStream::connect(address).await.unwrap();
     let mut request = "ws://localhost/chat".into_client_request().unwrap();
     for (name, value) in fields {
         request
@@ -45,7 +53,7 @@ async fn refused(gateway: &Gateway, fields: &[(&'static str, &str)]) -> u16 {
     }
 }
 
-async fn next(socket: &mut Socket) -> Message {
+pub async fn next(socket: &mut Socket) -> Message {
     socket
         .next()
         .await

@@ -101,6 +101,27 @@ impl Connection {
         bytes
     }
 
+    /// Reads what still comes until the other side closes, or resets the connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("the connection stays open: {error}"),
+        }
+        rest
+    }
+
+    /// Whether the other side has neither closed nor said more.
+    pub fn is_open(&mut self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).expect("it is set");
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).expect("it is set");
+        let waits = peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        waits && self.stream.buffer().iter().all(u8::is_ascii_whitespace)
+    }
+
     /// Waits for the other side to close; whatever still comes is thrown away.
     pub fn wait_for_end(&mut self) {
         loop {
