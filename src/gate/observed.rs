@@ -52,7 +52,7 @@ pub(super) fn begin(
     let started = Instant::now();
     let trusted = &gateway.config.server.trusted_proxies;
     let told = told_id(gateway, connection, request);
-    let id = told.unwrap_or_else(|| RequestId::from_bytes(random::bytes()));
+    let id = told.unwrap_or_else(|| RequestId::from_bytes(random::id()));
     request.headers.insert(X_REQUEST_ID, id.header().clone());
     let (trace, span) = trace(gateway, connection, request).unzip();
     let span = span.flatten();
