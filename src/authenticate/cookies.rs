@@ -112,6 +112,12 @@ impl Cookies {
         HeaderValue::try_from(format!("{}={access}", self.access)).ok()
     }
 
+    /// The `Cookie` value of a browser that holds both of ours.
+    pub fn sent_with_both(&self, access: &str, refresh: &str) -> Option<HeaderValue> {
+        let (own, other) = (&self.access, &self.refresh);
+        HeaderValue::try_from(format!("{other}={refresh}; {own}={access}")).ok()
+    }
+
     /// Whether an app's `Set-Cookie` value would set one of ours: then it is dropped.
     pub fn would_be_set_by(&self, set_cookie: &HeaderValue) -> bool {
         let pair = set_cookie.as_bytes().split(|b| *b == b';').next();
@@ -248,6 +254,8 @@ mod tests {
             refresh: Secret::new("R".to_owned()),
             refresh_expires_at: Timestamp::from_seconds(2000),
             session: SessionId::from_bytes([0; 16]),
+            generation: 1,
+            session_epoch: 0,
             delivery,
             remember,
             issued_at: Timestamp::from_seconds(1000),

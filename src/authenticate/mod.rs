@@ -5,11 +5,16 @@ pub mod cookies;
 pub mod credentials;
 pub mod refresh;
 pub mod refusal;
+pub mod renew;
+pub mod single_flight;
+mod told;
 pub mod verify;
 
 pub use admin_token::{AdminToken, AdminTokenError, admin_token_to_show};
 pub use cookies::Cookies;
 pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
-pub use refresh::{Judged, RefreshError, Refreshed, Refresher};
+pub use refresh::{Judged, Occasion, RefreshError, Refreshed, Refresher};
 pub use refusal::{challenge_problem, credential_problem};
+pub use renew::Renewal;
+pub use single_flight::{Flights, Outcome, SharedRefresher};
 pub use verify::{Authenticator, last_token_ends};

@@ -12,10 +12,16 @@ use crate::identity::{SessionId, User, UserId, UserName};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
-    KeyRing, RefreshToken, Revocations, RevokeReason, SessionRow, SessionSettings, TokenSettings,
-    Tokens, Verdict, issue, judge,
+    Delivery, KeyRing, RefreshToken, Revocations, RevokeReason, SessionRow, SessionSettings,
+    TokenSettings, Tokens, Verdict, issue, judge, refresh_token,
 };
 use crate::store::{Loaded, Rotation, Sessions, StoreError};
+
+/// A token of no session that is known here (D1, D3).
+const UNKNOWN: Refreshed = Refreshed::Refused {
+    clear: true,
+    judged: None,
+};
 
 /// How often a lost compare-and-set is tried again.
 const TRIES: usize = 3;
@@ -34,6 +40,17 @@ pub enum Refreshed {
     },
     /// An access token was presented: `wrong_token_type`.
     WrongType,
+    /// The tokens of this session are not both in cookies: nothing was done on the way.
+    NotOnTheWay,
+}
+
+/// On which occasion a refresh token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Somebody asks for a new pair, in whatever way the session delivers it.
+    Asked,
+    /// A browser sent it along with a request to an app: a new pair can only be set as cookies.
+    OnTheWay,
 }
 
 /// How a refresh token was judged, and whose it is.
@@ -64,6 +81,12 @@ pub enum RefreshError {
     /// The successor was derived with a key that this process does not have.
     #[error("the key that derives the next refresh token is not in the ring")]
     KeyMissing,
+    /// Too many requests wait for new tokens of the same session.
+    #[error("too many requests wait for new tokens of one session")]
+    Crowded,
+    /// Whoever exchanges the token takes too long, or is gone.
+    #[error("the exchange of a refresh token takes too long")]
+    TimedOut,
 }
 
 /// Exchanges refresh tokens. Shared by all threads; run it on the store's runtime, because a
@@ -95,26 +118,33 @@ impl Refresher {
         }
     }
 
-    /// Presents `text`. A text that is not an authentic refresh token costs no store access (D1).
-    pub async fn refresh(&self, text: &str) -> Result<Refreshed, RefreshError> {
-        let Ok(presented) = RefreshToken::parse(text, &self.ring) else {
-            return Ok(if !text.starts_with("vrt1_") && is_ours(text) {
+    /// Reads `text`. One that is not an authentic refresh token is refused here and costs no store
+    /// access (D1).
+    pub fn read(&self, text: &str) -> Result<RefreshToken, Box<Refreshed>> {
+        RefreshToken::parse(text, &self.ring).map_err(|_| {
+            let is_other = !text.starts_with(refresh_token::PREFIX) && is_ours(text);
+            Box::new(if is_other {
                 Refreshed::WrongType
             } else {
-                Refreshed::Refused {
-                    clear: true,
-                    judged: None,
-                }
-            });
-        };
+                UNKNOWN
+            })
+        })
+    }
+
+    /// Presents a token.
+    pub async fn exchange(
+        &self,
+        presented: &RefreshToken,
+        occasion: Occasion,
+    ) -> Result<Refreshed, RefreshError> {
         for _ in 0..TRIES {
             let Some(loaded) = self.sessions.load(presented.session).await? else {
-                return Ok(Refreshed::Refused {
-                    clear: true,
-                    judged: None,
-                });
+                return Ok(UNKNOWN);
             };
-            if let Some(outcome) = self.apply(&presented, loaded).await? {
+            if occasion == Occasion::OnTheWay && loaded.row.delivery != Delivery::Cookie {
+                return Ok(Refreshed::NotOnTheWay);
+            }
+            if let Some(outcome) = self.apply(presented, loaded).await? {
                 return Ok(outcome);
             }
         }
@@ -377,10 +407,14 @@ mod tests {
         }
 
         async fn refresh(&self, tokens: &Tokens) -> Refreshed {
-            self.refresher
-                .refresh(tokens.refresh.expose())
-                .await
-                .unwrap()
+            self.presented(tokens.refresh.expose()).await.unwrap()
+        }
+
+        async fn presented(&self, text: &str) -> Result<Refreshed, RefreshError> {
+            match self.refresher.read(text) {
+                Ok(token) => self.refresher.exchange(&token, Occasion::Asked).await,
+                Err(refused) => Ok(*refused),
+            }
         }
 
         async fn next(&self, tokens: &Tokens) -> Tokens {
@@ -486,14 +520,14 @@ mod tests {
         let house = Installation::new().await;
         let tokens = house.open().await;
         for text in ["", "foobarbaz", "a.b.c", "vrt1_", "vrt1_AAAA"] {
-            let refused = house.refresher.refresh(text).await.unwrap();
+            let refused = house.presented(text).await.unwrap();
             assert!(
                 matches!(refused, Refreshed::Refused { clear: true, .. }),
                 "{text}"
             );
         }
         let access = tokens.access.text.expose();
-        let refused = house.refresher.refresh(access).await.unwrap();
+        let refused = house.presented(access).await.unwrap();
         assert!(matches!(refused, Refreshed::WrongType));
     }
 

@@ -103,6 +103,18 @@ impl Authenticator {
         Ok(claims)
     }
 
+    pub(super) const fn settings(&self) -> &TokenSettings {
+        &self.settings
+    }
+
+    pub(super) fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    pub(super) fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
     /// How many tokens are remembered.
     pub fn remembered(&self) -> usize {
         self.verified.len()

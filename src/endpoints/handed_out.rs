@@ -70,6 +70,8 @@ mod tests {
             refresh: Secret::new("R".to_owned()),
             refresh_expires_at: Timestamp::from_seconds(2000),
             session: SessionId::from_bytes([0; 16]),
+            generation: 1,
+            session_epoch: 0,
             delivery,
             remember: true,
             issued_at: Timestamp::from_seconds(1000),

@@ -152,13 +152,18 @@ fn wrong_method(allow: &'static str) -> Box<Problem> {
 /// 503 for a failure that is not the caller's. Logged here, once.
 fn unavailable(error: &(dyn Error + 'static)) -> Box<Problem> {
     tracing::error!(error, "a request could not be answered");
+    not_at_the_moment()
+}
+
+/// 503 for a failure that was logged before.
+fn not_at_the_moment() -> Box<Problem> {
     Box::new(Problem::unavailable(
         "This cannot be answered at the moment. Please try again.",
     ))
 }
 
 /// 500 where a user's groups do not fit into an access token. Logged here, once.
-fn too_many_groups(error: &TooLarge) -> Box<Problem> {
+pub fn too_many_groups(error: &TooLarge) -> Box<Problem> {
     let error: &(dyn Error + 'static) = error;
     tracing::error!(error, "no access token could be made");
     Box::new(Problem::new(

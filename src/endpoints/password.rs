@@ -61,6 +61,7 @@ where
                 session_id: known.session,
             };
             gateway.audit.tell(&Source::of(facts), event);
+            gateway.refresher.note_newest(&tokens);
             let now = gateway.clock.now();
             Ok(handed_out(&tokens, &gateway.cookies, now))
         }

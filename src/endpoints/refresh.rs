@@ -6,16 +6,15 @@ use http_body::Body;
 
 use super::body;
 use super::handed_out::{handed_out, set_cookies};
-use super::{Answer, login_url, refuse_cross_site, to_its_end, too_many_groups, unavailable};
+use super::{Answer, login_url, not_at_the_moment, refuse_cross_site, too_many_groups};
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{missing_token, refused_token};
-use crate::authenticate::{CredentialError, Judged, RefreshError, Refreshed, credential_problem};
+use crate::authenticate::{CredentialError, RefreshError, Refreshed, credential_problem};
 use crate::gateway::Gateway;
-use crate::identity::{Reason, Secret};
-use crate::observe::{Audit, Event, Person, Source};
+use crate::identity::Reason;
+use crate::observe::Source;
 use crate::reply::Problem;
 use crate::request::RequestFacts;
-use crate::session::Verdict;
 
 /// Exchanges the refresh token, in the delivery that its session was opened with.
 pub(super) async fn refresh<B>(
@@ -42,68 +41,24 @@ where
     if presented.by_cookie_only {
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
-    let (refresher, text) = (gateway.refresher.clone(), Secret::new(token.to_owned()));
-    let (audit, source) = (gateway.audit.clone(), Source::of(facts));
-    let work = async move {
-        let outcome = refresher.refresh(text.expose()).await;
-        note(&audit, &source, &outcome);
-        outcome
-    };
-    match to_its_end(gateway, work).await? {
+    let outcome = gateway.refresher.refresh(token, &Source::of(facts)).await;
+    match &*outcome {
         Ok(Refreshed::Tokens(tokens, _)) => {
             let now = gateway.clock.now();
-            Ok(handed_out(&tokens, &gateway.cookies, now))
+            Ok(handed_out(tokens, &gateway.cookies, now))
         }
         Ok(Refreshed::Refused { clear, .. }) => {
             let mut reply = gateway.pages.problem(&invalid_grant(), facts.wants);
-            if clear && presented.cookie {
+            if *clear && presented.cookie {
                 set_cookies(&mut reply, gateway.cookies.clear());
             }
             Ok(reply)
         }
         Ok(Refreshed::WrongType) => Err(Box::new(refused_token(Reason::WrongType))),
-        Err(RefreshError::TooLarge(error)) => Err(too_many_groups(&error)),
-        Err(error) => Err(unavailable(&error)),
+        Err(RefreshError::TooLarge(error)) => Err(too_many_groups(error)),
+        // The failure itself was logged where it happened, once for all who waited.
+        Ok(Refreshed::NotOnTheWay) | Err(_) => Err(not_at_the_moment()),
     }
-}
-
-/// Writes down what was decided. Failures are no decisions: the application log has them.
-fn note(audit: &Audit, source: &Source, outcome: &Result<Refreshed, RefreshError>) {
-    let event = match outcome {
-        Ok(Refreshed::Tokens(_, judged)) => Event::Refreshed {
-            verdict: judged.verdict,
-            user: whose(judged),
-            session_id: judged.session,
-        },
-        Ok(Refreshed::Refused {
-            judged: Some(judged),
-            ..
-        }) => match judged.verdict {
-            Verdict::Reuse | Verdict::Fork => Event::SessionReuse {
-                verdict: judged.verdict,
-                user: whose(judged),
-                session_id: judged.session,
-            },
-            verdict => Event::RefreshRefused {
-                reason: Some(verdict),
-                user: Some(whose(judged)),
-                session_id: Some(judged.session),
-            },
-        },
-        Ok(Refreshed::Refused { judged: None, .. } | Refreshed::WrongType) => {
-            Event::RefreshRefused {
-                reason: None,
-                user: None,
-                session_id: None,
-            }
-        }
-        Err(_) => return,
-    };
-    audit.tell(source, event);
-}
-
-fn whose(judged: &Judged) -> Person<'_> {
-    Person::new(&judged.user, judged.name.as_ref())
 }
 
 /// Where the refresh token came from.

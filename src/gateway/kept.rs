@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::authenticate::Flights;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Background;
@@ -20,6 +21,7 @@ pub(super) struct Kept {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) ring: Arc<KeyRing>,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) flights: Arc<Flights>,
     pub(super) login: LocalLogin,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
@@ -38,6 +40,7 @@ impl Kept {
         let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
+        let flights = Flights::new(Arc::clone(&clock), background.0.clone());
         Ok(Self {
             clock,
             background,
@@ -45,6 +48,7 @@ impl Kept {
             sessions: opened.sessions,
             ring: Arc::new(ring),
             revocations,
+            flights: Arc::new(flights),
             login,
             readiness: Arc::default(),
             metrics,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::authenticate::{AdminToken, AdminTokenError, Authenticator, Cookies, Refresher};
+use crate::authenticate::{
+    AdminToken, AdminTokenError, Authenticator, Cookies, Flights, Refresher, SharedRefresher,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::kept::{Kept, spans};
@@ -49,7 +51,8 @@ pub struct Gateway {
     /// Who is asking.
     pub authenticator: Arc<Authenticator>,
     /// Exchanges refresh tokens.
-    pub refresher: Refresher,
+    pub refresher: SharedRefresher,
+    flights: Arc<Flights>,
     /// Checks passwords.
     pub login: LocalLogin,
     /// Changes passwords.
@@ -142,6 +145,7 @@ impl Gateway {
             sessions,
             ring,
             revocations,
+            flights,
             login,
             readiness,
             metrics,
@@ -151,12 +155,12 @@ impl Gateway {
         Ok(Self {
             routes: routes(&config)?,
             authenticator: Arc::new(authenticator(&config, &ring, &revocations, &metrics)),
-            refresher: Refresher::new(
-                Arc::clone(&sessions),
-                Arc::clone(&ring),
-                Arc::clone(&revocations),
-                tokens.clone(),
-                config.sessions,
+            refresher: refresher(
+                &config,
+                &sessions,
+                &ring,
+                (&revocations, &flights),
+                &logs.audit,
             ),
             password_changer: PasswordChanger::new(
                 Arc::clone(&directory),
@@ -185,6 +189,7 @@ impl Gateway {
             clock,
             ring,
             revocations,
+            flights,
             directory,
             sessions,
             cookies,
@@ -202,6 +207,7 @@ impl Gateway {
             sessions: Arc::clone(&self.sessions),
             ring: Arc::clone(&self.ring),
             revocations: Arc::clone(&self.revocations),
+            flights: Arc::clone(&self.flights),
             login: self.login.clone(),
             readiness: Arc::clone(&self.readiness),
             metrics: Arc::clone(&self.metrics),
@@ -243,6 +249,29 @@ fn routes(config: &Config) -> Result<Routes, RouteError> {
         routes,
         config.server.prefix.clone(),
         hosts.map(|origin| origin.host.clone()).collect(),
+    )
+}
+
+fn refresher(
+    config: &Config,
+    sessions: &Arc<dyn Sessions>,
+    ring: &Arc<KeyRing>,
+    (revocations, flights): (&Arc<Revocations>, &Arc<Flights>),
+    audit: &Audit,
+) -> SharedRefresher {
+    let refresher = Refresher::new(
+        Arc::clone(sessions),
+        Arc::clone(ring),
+        Arc::clone(revocations),
+        config.tokens.clone(),
+        config.sessions,
+    );
+    SharedRefresher::new(
+        refresher,
+        Arc::clone(revocations),
+        audit.clone(),
+        Arc::clone(flights),
+        config.sessions.grace,
     )
 }
 

@@ -16,6 +16,10 @@ pub struct Tokens {
     pub refresh_expires_at: Timestamp,
     /// Which session.
     pub session: SessionId,
+    /// The generation of the refresh token.
+    pub generation: u64,
+    /// The session epoch in the access token.
+    pub session_epoch: u64,
     /// Where they go.
     pub delivery: Delivery,
     /// Whether cookies outlive the browser's closing.
@@ -53,6 +57,8 @@ pub fn issue(
         refresh: refresh.to_text(ring),
         refresh_expires_at: row.expires_at(),
         session: row.id,
+        generation: refresh.generation,
+        session_epoch: row.user_epoch,
         delivery: row.delivery,
         remember: row.remember,
         issued_at: now,

@@ -116,6 +116,21 @@ impl Revocations {
         self.count.load(Ordering::Acquire) != 0
     }
 
+    /// Whether this session is known to have ended, or to end soon: nothing is to be renewed in it.
+    pub fn name(&self, session: SessionId) -> bool {
+        self.count.load(Ordering::Acquire) > 0 && self.sessions.contains_key(&session)
+    }
+
+    /// The same, asked about a session of this user and session epoch.
+    pub fn name_either(&self, session: SessionId, user: &UserId, session_epoch: u64) -> bool {
+        self.name(session)
+            || self.count.load(Ordering::Acquire) > 0
+                && self
+                    .users
+                    .get(user)
+                    .is_some_and(|ended| session_epoch < ended.epoch)
+    }
+
     /// Forgets what no token can need any more.
     pub fn forget_before(&self, now: Timestamp) {
         self.sessions
@@ -206,6 +221,10 @@ mod tests {
         assert!(revocations.cover(&claims(1, 1, 2), NOW));
         assert!(!revocations.cover(&claims(1, 1, 3), NOW));
         assert!(!revocations.cover(&claims(1, 2, 2), NOW));
+        let (session, user) = (SessionId::from_bytes([1; 16]), UserId::from_bytes([1; 16]));
+        assert!(!revocations.name(session));
+        assert!(revocations.name_either(session, &user, 2));
+        assert!(!revocations.name_either(session, &user, 3));
     }
 
     #[test]
@@ -216,6 +235,7 @@ mod tests {
         revocations.end_session_from(session, soon, LATER);
         assert!(!revocations.cover(&claims(1, 1, 1), NOW));
         assert!(revocations.cover(&claims(1, 1, 1), soon));
+        assert!(revocations.name(session), "nothing is renewed in it");
         revocations.end_session(session, NOW);
         assert!(revocations.cover(&claims(1, 1, 1), NOW), "now it is over");
         revocations.end_session_from(session, soon, LATER);
