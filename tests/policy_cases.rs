@@ -358,8 +358,9 @@ impl Who {
             ReasonWord::Invalid => "not.a.token",
             ReasonWord::WrongType => "vrt1_refresh",
             ReasonWord::Expired | ReasonWord::Revoked => {
-                let session = match refused {
-                    ReasonWord::Expired => SessionState::Expired,
+                // The session of an expired cookie is renewed as long as it lives.
+                let session = match (refused, proof) {
+                    (ReasonWord::Expired, Proof::Bearer) => SessionState::Expired,
                     _ => SessionState::Ended,
                 };
                 return Ok(user(&UserName::parse("eve")?, &[], proof, session));

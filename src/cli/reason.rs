@@ -23,6 +23,14 @@ pub(super) fn decision(outcome: &Outcome) -> &'static str {
 
 /// One sentence; the answer's own words are for the caller.
 pub(super) fn reason(asker: &Asker, explanation: &Explanation) -> String {
+    let reason = after_renewal(asker, explanation);
+    if explanation.renewed {
+        return format!("the session is renewed with the refresh cookie; then {reason}");
+    }
+    reason
+}
+
+fn after_renewal(asker: &Asker, explanation: &Explanation) -> String {
     match &explanation.outcome {
         Outcome::Own { rest } => {
             format!("vestibule's own endpoint {rest:?}: no app sees the request")

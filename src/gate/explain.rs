@@ -19,8 +19,8 @@ use crate::reply::{Problem, Reply};
 use crate::request::id::X_REQUEST_ID;
 use crate::request::trace::{TRACEPARENT, TRACESTATE};
 use crate::request::{Connection, RequestFacts};
-use crate::session::Delivery;
 use crate::session::access_token::{self, Mint, TooLarge};
+use crate::session::{Delivery, RefreshToken};
 
 /// The session of whoever is signed in: no session of the store has this id.
 pub const LIVE: SessionId = SessionId::from_bytes([0; 16]);
@@ -73,6 +73,8 @@ pub struct Explanation {
     pub route: Option<RouteId>,
     /// How the user's token came; `None` for strangers.
     pub proof: Option<Proof>,
+    /// Whether the session would be renewed before.
+    pub renewed: bool,
     /// What would be answered.
     pub outcome: Outcome,
 }
@@ -99,6 +101,15 @@ pub enum Outcome {
 
 /// What stands for the id, and for the place in a trace, that every request gets.
 const NEW_ID: &str = "(made for each request)";
+
+impl SessionState {
+    const fn id(self) -> SessionId {
+        match self {
+            Self::Live | Self::Expired => LIVE,
+            Self::Ended => ENDED,
+        }
+    }
+}
 
 impl Explainer {
     /// Puts the gateway together, over an empty store and without logs: nothing is opened.
@@ -159,6 +170,7 @@ impl Explainer {
                     facts: None,
                     route: None,
                     proof: None,
+                    renewed: false,
                     outcome: Outcome::Refuse(answer::ambiguous(&ambiguous)),
                 });
             }
@@ -170,7 +182,16 @@ impl Explainer {
         let accepts = route.and_then(|id| gateway.routes.route(id));
         let accepts = accepts.map(|route| route.accepts);
         let proof = self.sign_in(&mut parts.headers, accepts, asker)?;
-        let outcome = match judge(gateway, &facts, &parts, &mut Notes::default()) {
+        let mut notes = Notes::default();
+        let (judged, renewed) = match judge(gateway, &facts, &parts, &mut notes) {
+            Ok(judged) => (judged, false),
+            Err(renewing) => {
+                let token = self.renewed(asker)?;
+                let judged = renewing.if_renewed(gateway, &facts, &parts, &token, &mut notes);
+                (judged, true)
+            }
+        };
+        let outcome = match judged {
             Judged::Own { rest } => Outcome::Own { rest },
             Judged::Forward(leave) => {
                 let known = leave.permit.known().cloned();
@@ -186,8 +207,18 @@ impl Explainer {
             facts: Some(facts),
             route,
             proof,
+            renewed,
             outcome,
         })
+    }
+
+    /// The access token that the asker would get for their refresh token.
+    fn renewed(&self, asker: &Asker) -> Result<Secret<String>, TooLarge> {
+        match asker {
+            Asker::User { user, .. } => self.token(user, Proof::Cookie, SessionState::Live),
+            // Not reached: strangers have no refresh token.
+            Asker::Stranger => Ok(Secret::new(String::new())),
+        }
     }
 
     /// Puts the asker's token into the request, and says how it came: as a cookie where it is asked
@@ -219,12 +250,20 @@ impl Explainer {
                 AUTHORIZATION,
                 HeaderValue::try_from(format!("Bearer {token}")).ok(),
             ),
-            Proof::Cookie => (COOKIE, self.gateway.cookies.sent_with(token)),
+            Proof::Cookie => (COOKIE, self.cookies(token, *session)),
         };
         if let Some(value) = value {
             headers.append(name, value);
         }
         Ok(Some(proof))
+    }
+
+    /// What a browser sends: both cookies.
+    fn cookies(&self, access: &str, session: SessionState) -> Option<HeaderValue> {
+        let refresh = RefreshToken::first(session.id(), [0; 32]).to_text(&self.gateway.ring);
+        self.gateway
+            .cookies
+            .sent_with_both(access, refresh.expose())
     }
 
     fn token(
@@ -241,10 +280,7 @@ impl Explainer {
         let issued_at = self.gateway.clock.now() - ago;
         let what = Mint {
             identity: &Identity::from(user),
-            session: match state {
-                SessionState::Live | SessionState::Expired => LIVE,
-                SessionState::Ended => ENDED,
-            },
+            session: state.id(),
             delivery: match proof {
                 Proof::Bearer => Delivery::Token,
                 Proof::Cookie => Delivery::Cookie,

@@ -3,30 +3,33 @@
 pub mod explain;
 
 mod answer;
+mod forged;
 mod notes;
 mod observed;
 mod redirect;
+mod renewing;
 mod strict;
 mod unread;
 
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::{Credentials, credentials, is_ours, refusal};
 use crate::clock::Timestamp;
 use crate::endpoints;
+use crate::gate::forged::{is_from_elsewhere, may_be_forged};
 use crate::gate::notes::Notes;
 use crate::gate::observed::Noted;
+use crate::gate::renewing::{Cookies, Renewing};
 use crate::gateway::Gateway;
-use crate::identity::{Proof, Visitor};
+use crate::identity::Visitor;
 use crate::observe::audit::Denial;
 use crate::observe::metrics::Destination;
 use crate::policy::{
-    Csrf, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, csrf, decide,
-    decide_preflight,
+    Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, decide, decide_preflight,
 };
 use crate::proxy::{Body, Forwarded, Passage};
 use crate::reply::{Problem, Reply, empty};
@@ -56,33 +59,64 @@ async fn respond(
     request: Request<Incoming>,
     noted: &mut Noted,
 ) -> Response<Body> {
-    let (parts, mut body) = request.into_parts();
-    let awaits_leave = parts.headers.contains_key(EXPECT);
+    let (parts, body) = request.into_parts();
     let facts = match facts(gateway, &parts, connection) {
         Ok(facts) => facts,
         Err(ambiguous) => {
             let wants = Wants::read(&parts.method, &parts.headers);
             let reply = gateway.pages.problem(&answer::ambiguous(&ambiguous), wants);
+            let awaits_leave = parts.headers.contains_key(EXPECT);
             return without(body, awaits_leave, reply);
         }
     };
     let mut notes = Notes::default();
     let judged = judge(gateway, &facts, &parts, &mut notes);
     notes.tell(gateway, &facts, noted);
+    let (judged, riding) = match judged {
+        Ok(judged) => (judged, None),
+        Err(renewing) => {
+            let renewed = renewing::renew(gateway, &facts, &parts, *renewing, &mut notes).await;
+            notes.tell(gateway, &facts, noted);
+            renewed
+        }
+    };
+    let was_allowed = matches!(judged, Judged::Forward(_));
     let judged = strict::confirm(gateway, &facts, &parts, judged).await;
+    // A session that does not live by the store's word gets no cookies.
+    let is_allowed = matches!(judged, Judged::Forward(_));
+    let riding = riding.filter(|_| is_allowed == was_allowed);
+    let request = Request::from_parts(parts, body);
+    let mut response = carry_out(gateway, passage, judged, &facts, request, noted).await;
+    if let Some(riding) = riding {
+        riding.arrive(gateway, &mut response);
+    }
+    response
+}
+
+/// Does what was judged.
+async fn carry_out(
+    gateway: &Gateway,
+    passage: &Passage,
+    judged: Judged,
+    facts: &RequestFacts,
+    request: Request<Incoming>,
+    noted: &mut Noted,
+) -> Response<Body> {
+    let (parts, mut body) = request.into_parts();
+    let awaits_leave = parts.headers.contains_key(EXPECT);
     let reply = match judged {
         Judged::Own { rest } => {
             noted.destination = Destination::Own;
             let request = Request::from_parts(parts, &mut body);
-            endpoints::answer(gateway, &facts, &rest, request).await
+            endpoints::answer(gateway, facts, &rest, request).await
         }
         Judged::Forward(leave) => {
             let request = Request::from_parts(parts, body);
-            let forwarded = leave.for_request(request, &facts);
+            let forwarded = leave.for_request(request, facts);
             return pass(gateway, passage, forwarded, noted).await;
         }
         Judged::Reply(reply) => reply,
-        Judged::Refuse(problem) => refuse(gateway, &facts, &problem),
+        Judged::Refuse(problem) => refuse(gateway, facts, &problem),
     };
     without(body, awaits_leave, reply)
 }
@@ -174,17 +208,25 @@ impl Leave {
 }
 
 /// Route → credentials → visitor → CSRF → rule. Nothing here is asynchronous, and nothing is sent.
-fn judge(gateway: &Gateway, facts: &RequestFacts, parts: &Parts, notes: &mut Notes) -> Judged {
-    match gateway.routes.find(facts.host.as_ref(), &facts.path) {
-        Found::Own { rest } => Judged::Own { rest },
-        Found::Route(id) => match gateway.routes.route(id) {
-            Some(route) => judge_for_app(gateway, facts, (id, route), parts, notes),
-            None => Judged::Refuse(answer::nowhere()),
+/// `Err`: the session is to be renewed before the request is decided.
+fn judge(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    parts: &Parts,
+    notes: &mut Notes,
+) -> Result<Judged, Box<Renewing>> {
+    Ok(
+        match gateway.routes.find(facts.host.as_ref(), &facts.path) {
+            Found::Own { rest } => Judged::Own { rest },
+            Found::Route(id) => match gateway.routes.route(id) {
+                Some(route) => return judge_for_app(gateway, facts, (id, route), parts, notes),
+                None => Judged::Refuse(answer::nowhere()),
+            },
+            Found::Nowhere => Judged::Refuse(answer::nowhere()),
+            Found::Ambiguous => Judged::Refuse(answer::ambiguous_path()),
+            Found::Misdirected => Judged::Refuse(answer::misdirected()),
         },
-        Found::Nowhere => Judged::Refuse(answer::nowhere()),
-        Found::Ambiguous => Judged::Refuse(answer::ambiguous_path()),
-        Found::Misdirected => Judged::Refuse(answer::misdirected()),
-    }
+    )
 }
 
 /// The same for an app's route.
@@ -194,18 +236,58 @@ fn judge_for_app(
     (id, route): (RouteId, &Route),
     parts: &Parts,
     notes: &mut Notes,
-) -> Judged {
+) -> Result<Judged, Box<Renewing>> {
     let now = gateway.clock.now();
     notes.route = Some(id);
     if facts.is_preflight && is_protected(&route.rule) {
-        return preflight(id, route, now);
+        return Ok(preflight(id, route, now));
     }
     let found = match credentials(&parts.headers, route.accepts, &gateway.cookies) {
         Ok(found) => found,
-        Err(error) => return Judged::Refuse(refusal::credential_problem(error)),
+        Err(error) => return Ok(Judged::Refuse(refusal::credential_problem(error))),
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
     let visitor = gateway.authenticator.visitor(found, route.revocation, now);
+    let manner = Manner {
+        strip_authorization,
+        without_body: false,
+        now,
+    };
+    let visitor = match &route.rule {
+        Rule::Anyone => visitor,
+        Rule::Optional | Rule::SignedIn | Rule::Members { .. } => {
+            match renewing::look(gateway, found, visitor, now) {
+                Cookies::Decide(visitor) => visitor,
+                Cookies::Present(presented, otherwise) => {
+                    notes.asking(&otherwise);
+                    if is_from_elsewhere(gateway, facts, parts) {
+                        notes.denial = Some(Denial::CrossSite);
+                        return Ok(Judged::Refuse(refusal::csrf_problem()));
+                    }
+                    return Err(Box::new(Renewing {
+                        route: id,
+                        presented,
+                        otherwise,
+                        manner,
+                    }));
+                }
+            }
+        }
+    };
+    let judged = conclude(gateway, facts, (id, route), parts, visitor, manner, notes);
+    Ok(judged)
+}
+
+/// CSRF → rule, for a visitor who is settled.
+fn conclude(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    (id, route): (RouteId, &Route),
+    parts: &Parts,
+    visitor: Visitor,
+    manner: Manner,
+    notes: &mut Notes,
+) -> Judged {
     notes.asking(&visitor);
     if may_be_forged(gateway, facts, &route.rule, &visitor, parts) {
         notes.denial = Some(Denial::CrossSite);
@@ -215,11 +297,6 @@ fn judge_for_app(
     if let Decision::Deny = decision {
         notes.denial = Some(Denial::NotAllowed);
     }
-    let manner = Manner {
-        strip_authorization,
-        without_body: false,
-        now,
-    };
     decided(gateway, facts, route, parts, decision, manner)
 }
 
@@ -282,29 +359,6 @@ fn ours_or_the_apps<'a>(
 /// A route that takes cookies only leaves Bearer values to the app, but never one of ours.
 fn holds_ours(headers: &HeaderMap) -> bool {
     matches!(bearer(headers), Ok(Some(token)) if is_ours(token))
-}
-
-/// Browsers send cookies unasked: a request that lives by one and changes something must come from
-/// our own pages. On public routes the app is not told who asks, so there is nothing to forge.
-fn may_be_forged(
-    gateway: &Gateway,
-    facts: &RequestFacts,
-    rule: &Rule,
-    visitor: &Visitor,
-    parts: &Parts,
-) -> bool {
-    let by_cookie = matches!(visitor, Visitor::Known(known) if known.proof == Proof::Cookie);
-    let is_safe = matches!(parts.method, Method::GET | Method::HEAD) && !facts.is_websocket;
-    if !by_cookie || is_safe || matches!(rule, Rule::Anyone) {
-        return false;
-    }
-    csrf::judge(
-        &parts.method,
-        facts.is_websocket,
-        &parts.headers,
-        facts.origin().as_ref(),
-        &gateway.config.trusted_origins,
-    ) == Csrf::Reject
 }
 
 const fn is_protected(rule: &Rule) -> bool {

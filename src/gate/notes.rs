@@ -28,8 +28,9 @@ impl Notes {
         };
     }
 
-    /// Tells what is noted of the request, and the audit log where somebody was turned away.
-    pub(super) fn tell(self, gateway: &Gateway, facts: &RequestFacts, noted: &mut Noted) {
+    /// Tells what is noted of the request, and the audit log where somebody was turned away. What was
+    /// told before may have changed since.
+    pub(super) fn tell(&mut self, gateway: &Gateway, facts: &RequestFacts, noted: &mut Noted) {
         if let Some(entry) = &mut noted.entry {
             entry.asked(facts);
         }
@@ -51,7 +52,7 @@ impl Notes {
         }
         if let Some(entry) = &mut noted.entry {
             entry.route = Some(route.name.clone());
-            entry.visitor = self.asking;
+            entry.visitor = self.asking.take();
         }
     }
 }

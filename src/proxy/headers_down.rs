@@ -60,6 +60,13 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, private);
 }
 
+/// Keeps an answer that sets cookies of ours out of every cache, whatever it said (RFC 9111 §5.2.2.5).
+pub fn forbid_storing(headers: &mut HeaderMap) {
+    remove_where(headers, is_for_shared_caches);
+    let no_store = HeaderValue::from_static("no-store");
+    headers.insert(header::CACHE_CONTROL, no_store);
+}
+
 /// Whether shared caches obey this field rather than `Cache-Control`: those of RFC 9213, and their
 /// forerunners.
 fn is_for_shared_caches(name: &HeaderName) -> bool {

@@ -22,6 +22,7 @@ mod tunnel;
 pub use body::Body;
 pub use cut::Passage;
 pub use forward::{ForwardError, Forwarded, Forwarder};
+pub use headers_down::forbid_storing;
 pub use pool::Upstreams;
 pub use tunnel::Place;
 

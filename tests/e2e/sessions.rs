@@ -247,10 +247,14 @@ fn a_browser_gets_its_new_pair_as_cookies() {
     assert_eq!(changed.status, 200, "{}", changed.text());
     assert_eq!(changed.json().get("access_token"), None);
     let new = cookies_of(&changed);
-    for (jar, status) in [(&cookies, 401), (&new, 200)] {
-        let answer = Request::get("/").header("Cookie", jar).send(&gateway);
-        assert_eq!(answer.status, status);
-    }
+    let visit = |cookies: &str| Request::get("/").header("Cookie", cookies).send(&gateway);
+    assert_eq!(visit(&new).status, 200);
+    let (_, old_access) = cookies.split_once("; ").unwrap();
+    assert_eq!(visit(old_access).error(), "token_revoked");
+    let lost = visit(&cookies);
+    assert_eq!(lost.status, 200, "as if the answer had been lost");
+    let (refresh, again) = (new.split("; ").next(), cookies_of(&lost));
+    assert_eq!(again.split("; ").next(), refresh, "the same pair again");
 }
 
 #[test]

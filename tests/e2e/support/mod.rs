@@ -3,6 +3,7 @@
 mod client;
 mod command;
 mod gateway;
+mod jar;
 mod message;
 mod programs;
 mod prometheus;
@@ -13,7 +14,8 @@ mod wait;
 pub use client::{Answer, Connection, Request};
 pub use command::{curl, logrotate, schemathesis, signal, vestibule};
 pub use gateway::{Gateway, PASSWORD, Setup};
-pub use message::{PATTERN_LENGTH, pattern};
+pub use jar::Jar;
+pub use message::{Head, PATTERN_LENGTH, pattern};
 pub use programs::{Hold, Program};
 pub use prometheus::{Prometheus, Scrape, ask_admin, deploy, promtool};
 pub use sign_in::{Tokens, browser_sign_in, cookies_of, refresh, sign_in};
