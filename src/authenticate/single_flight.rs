@@ -338,3 +338,82 @@ async fn landed(mut landing: watch::Receiver<Option<Landed>>) -> Outcome {
     }
     .unwrap_or_else(|| Arc::new(Err(RefreshError::TimedOut)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::observe::Metrics;
+    use crate::session::{KeyRing, SessionSettings, TokenSettings};
+    use crate::store::memory::MemoryStore;
+
+    fn refresher() -> SharedRefresher {
+        let clock = Arc::new(SystemClock);
+        let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
+        let revocations = Arc::new(Revocations::default());
+        let tokens = TokenSettings {
+            issuer: String::new(),
+            audience: String::new(),
+            access_ttl: Duration::from_secs(300),
+            leeway: Duration::ZERO,
+        };
+        let settings = SessionSettings {
+            idle_ttl: Duration::from_secs(3600),
+            absolute_ttl: Duration::from_secs(36000),
+            grace: Duration::from_secs(30),
+            straggler_window: Duration::from_secs(300),
+        };
+        let events = Metrics::new().events.clone();
+        SharedRefresher::new(
+            Refresher::new(
+                Arc::new(MemoryStore::new(clock.clone())),
+                Arc::new(KeyRing::new(keys).unwrap()),
+                revocations.clone(),
+                tokens,
+                settings,
+            ),
+            revocations,
+            Audit::open(None, clock.clone(), events).unwrap(),
+            Arc::new(Flights::new(clock, Handle::current())),
+            settings.grace,
+        )
+    }
+
+    /// On one thread, nothing flies while nobody awaits.
+    #[tokio::test]
+    async fn so_many_wait_for_one_session_and_no_more() {
+        let refresher = refresher();
+        let presented = RefreshToken::first(SessionId::from_bytes([1; 16]), [7; 32]);
+        let source = Source::default();
+        let board = || refresher.board(&presented, Occasion::OnTheWay, &source);
+        let first = board();
+        assert!(matches!(first, Boarding::Started(_)));
+        let mut waiting: Vec<Boarding> = (0..MOST_WAITING).map(|_| board()).collect();
+        assert!(
+            waiting
+                .iter()
+                .all(|one| matches!(one, Boarding::Waiting(..)))
+        );
+        assert!(matches!(board(), Boarding::Crowded));
+        waiting.pop();
+        let last = board();
+        let Boarding::Waiting(landing, _seat) = last else {
+            panic!("a seat was free");
+        };
+        let outcome = landed(landing).await;
+        let unknown = matches!(*outcome, Ok(Refreshed::Refused { judged: None, .. }));
+        assert!(unknown, "{outcome:?}");
+        assert!(matches!(board(), Boarding::Landed(_)), "for a while");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_goes_away_without() {
+        let (_lander, landing) = watch::channel(None);
+        let outcome = landed(landing).await;
+        assert!(matches!(*outcome, Err(RefreshError::TimedOut)));
+        let (lander, landing) = watch::channel(None);
+        drop(lander);
+        let outcome = landed(landing).await;
+        assert!(matches!(*outcome, Err(RefreshError::TimedOut)));
+    }
+}
