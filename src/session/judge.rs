@@ -97,7 +97,9 @@ fn judge_replaced(
     settings: &SessionSettings,
 ) -> Verdict {
     if !is_previous(row, presented) {
-        return if is_rest_of_burst(row, presented, now, settings.grace) {
+        let is_late = is_rest_of_burst(row, presented, now, settings.grace)
+            || is_cut_off(row, presented, now, settings);
+        return if is_late {
             Verdict::Straggler { first: false }
         } else {
             Verdict::Reuse
@@ -123,6 +125,20 @@ fn is_previous(row: &SessionRow, presented: &RefreshToken) -> bool {
         && row
             .previous
             .is_some_and(|previous| presented.hash().is(&previous))
+}
+
+/// The one before, and the row does not hold it any more: the password was changed. Whoever had copied
+/// it gets nothing for it; requests that were under way are late, not thieves.
+fn is_cut_off(
+    row: &SessionRow,
+    presented: &RefreshToken,
+    now: Timestamp,
+    settings: &SessionSettings,
+) -> bool {
+    let window = settings.grace.saturating_add(settings.straggler_window);
+    presented.generation.checked_add(1) == Some(row.generation)
+        && row.previous.is_none()
+        && is_just_rotated(row, now, window)
 }
 
 /// Two generations old, and the rotation that made it so is within the grace. Nothing is given for
@@ -301,6 +317,25 @@ mod tests {
             let row = rotated(&tokens, confirmed);
             let verdict = judge(&row, Some(5), &tokens[generation - 1], at(now), &SETTINGS);
             assert_eq!(verdict, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn after_a_change_of_password_the_token_before_is_worth_nothing() {
+        const LATE: Verdict = Verdict::Straggler { first: false };
+        let tokens = chain(&ring(), 3);
+        for (generation, confirmed, now, expected) in [
+            (2, None, 1000, LATE),
+            (2, None, 1329, LATE),
+            (2, None, 1330, Verdict::Reuse),
+            (2, Some(1001), 1001, LATE),
+            (3, None, 1000, Verdict::Same { confirm: true }),
+            (1, None, 1030, Verdict::Reuse),
+        ] {
+            let mut row = rotated(&tokens, confirmed);
+            row.previous = None;
+            let verdict = judge(&row, Some(5), &tokens[generation - 1], at(now), &SETTINGS);
+            assert_eq!(verdict, expected, "{generation} at {now}");
         }
     }
 

@@ -120,6 +120,7 @@ impl Directory for MemoryStore {
             let user = account.user.clone();
             if let Some(row) = state.sessions.get_mut(&kept.id) {
                 row.user_epoch = user.session_epoch;
+                row.previous = None;
             }
             state.end_older_sessions(&user, now);
             Some(user)

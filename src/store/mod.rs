@@ -198,7 +198,8 @@ pub trait Directory: Send + Sync {
     /// Sets the password. Raises the session epoch. `None`: no such user.
     fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>>;
     /// Sets the password from within a session, in one transaction: raises the session epoch, gives the
-    /// kept session that epoch and its next refresh token, and ends all others of the user. `None`,
+    /// kept session that epoch and its next refresh token with no way back to the one before, and ends
+    /// all others of the user. `None`,
     /// and nothing changed: the session was not as expected, or the user's epoch has moved on.
     fn change_password(
         &self,

@@ -192,9 +192,9 @@ pub(super) fn revoke_everything(
     Ok(())
 }
 
-/// Lets the session go on under another epoch of its user.
+/// Lets the session go on under another epoch of its user, with no way back to the token before.
 pub(super) fn set_epoch(sql: &Connection, id: SessionId, epoch: u64) -> Result<(), StoreError> {
-    sql.prepare_cached("UPDATE sessions SET user_epoch = ?2 WHERE id = ?1")?
+    sql.prepare_cached("UPDATE sessions SET user_epoch = ?2, previous_hash = NULL WHERE id = ?1")?
         .execute((id.as_bytes(), epoch))?;
     Ok(())
 }
