@@ -38,6 +38,7 @@ mod reloading;
 mod renewing;
 mod renewing_in_time;
 mod restart;
+mod remembering;
 mod revocation;
 mod session_commands;
 mod sessions;
