@@ -355,6 +355,7 @@ mod tests {
                 absolute_ttl: Duration::from_secs(36000),
                 grace: Duration::from_secs(30),
                 straggler_window: Duration::from_secs(300),
+                max_per_user: 20,
             };
             let added = store.add_user(NewUser {
                 id: UserId::from_bytes([1; 16]),
@@ -402,8 +403,9 @@ mod tests {
                 device: None,
                 ip: None,
                 user_agent: None,
+                replaces: None,
             };
-            self.opener.open(&self.user, wanted).await.unwrap()
+            self.opener.open(&self.user, wanted).await.unwrap().tokens
         }
 
         async fn refresh(&self, tokens: &Tokens) -> Refreshed {
@@ -552,6 +554,7 @@ mod tests {
                         device: None,
                         ip: None,
                         user_agent: None,
+                        replaces: None,
                     }
                 )
                 .await,

@@ -1,5 +1,5 @@
-//! `[sessions]`: how long people stay signed in, how late a replaced refresh token may come, and how
-//! long the store may be silent about what was ended.
+//! `[sessions]`: how long people stay signed in, how late a replaced refresh token may come, how many
+//! sessions a user may have, and how long the store may be silent about what was ended.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::session::{OnStale, SessionSettings, Staleness};
 
 use super::problem::Complaint;
 use super::section::Section;
-use super::value::{choice, duration, written};
+use super::value::{choice, duration, number, written};
 
 pub(super) fn read(
     mut section: Section<'_>,
@@ -26,6 +26,7 @@ pub(super) fn read(
             5 * minute,
             duration(Duration::ZERO..=60 * minute),
         ),
+        max_per_user: section.option("max_per_user", 20, number(1..=1000)),
     };
     if sessions.idle_ttl > sessions.absolute_ttl {
         let (idle, absolute) = (written(sessions.idle_ttl), written(sessions.absolute_ttl));
@@ -129,6 +130,8 @@ mod tests {
             ("", "on_stale = 'ignore'", "sessions.on_stale"),
             ("", "max_staleness = '1s'", "sessions.max_staleness"),
             ("", "max_staleness = '61m'", "sessions.max_staleness"),
+            ("", "max_per_user = 0", "sessions.max_per_user"),
+            ("", "max_per_user = 1001", "sessions.max_per_user"),
         ] {
             let refused = read(route, sessions).unwrap_err().to_string();
             assert!(refused.contains(place), "{refused}");

@@ -191,6 +191,7 @@ mod tests {
             ("", "[tokens]\naccess_ttl = '1m'", vec!["tokens"]),
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
+            ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
             (
                 "",
                 "[csrf]\ntrusted_origins = ['https://b.example']",

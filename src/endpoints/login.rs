@@ -1,6 +1,7 @@
 //! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
 
-use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, USER_AGENT};
@@ -13,17 +14,18 @@ use super::handed_out::{handed_out, set_cookies};
 use super::{ALL_CREDENTIALS, Answer, refuse_cross_site, to_its_end, too_many_groups, unavailable};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{credentials, last_token_ends};
+use crate::clock::Clock;
 use crate::gateway::Gateway;
-use crate::identity::{Secret, User, Visitor};
+use crate::identity::{Secret, SessionId, User, Visitor};
 use crate::login::open::OpenError;
-use crate::login::{OpenSession, SignIn};
+use crate::login::{OpenSession, OpenedSession, SignIn};
 use crate::observe::audit::{Audit, SignInRefusal};
 use crate::observe::{Event, Source};
 use crate::pages::LoginPage;
 use crate::policy::{ReturnTo, RevocationCheck};
 use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
-use crate::session::{Delivery, RefreshToken, RevokeReason, Tokens};
+use crate::session::{Delivery, RefreshToken, Revocations, TokenSettings, Tokens};
 
 /// The most characters of a device's name.
 const LONGEST_DEVICE: usize = 64;
@@ -79,9 +81,6 @@ where
     let Some(tokens) = prove(gateway, facts, &attempt).await? else {
         return refused(gateway, &attempt);
     };
-    if tokens.delivery != Delivery::Token {
-        replace(gateway, &parts.headers).await;
-    }
     Ok(match &attempt.return_to {
         Some(return_to) => {
             let mut reply = go_on(return_to);
@@ -126,6 +125,10 @@ impl Attempt {
                 device: device(fields.text("device")?)?,
                 ip: facts.client,
                 user_agent: user_agent(headers),
+                replaces: match delivery {
+                    Delivery::Token => None,
+                    Delivery::Cookie | Delivery::Hybrid => replaced(gateway, headers),
+                },
             },
             return_to,
         })
@@ -169,12 +172,17 @@ async fn prove(
     let password = attempt.password.clone();
     let wanted = attempt.wanted.clone();
     let (audit, source) = (gateway.audit.clone(), Source::of(facts));
+    let ending = Ending::of(gateway);
     let work = async move {
         match login.sign_in(&username, password).await? {
             SignIn::Accepted(user) => {
+                let replaced = wanted.replaces;
                 let opened = opener.open(&user, wanted).await;
+                if let Ok(opened) = &opened {
+                    ending.end(replaced, &opened.evicted);
+                }
                 note(&audit, &source, &user, &opened);
-                opened.map(Proved::Opened)
+                opened.map(|opened| Proved::Opened(opened.tokens))
             }
             SignIn::Refused(reason, user) => {
                 let user = user.as_ref().map(Into::into);
@@ -196,16 +204,19 @@ async fn prove(
 }
 
 /// Writes down what came of the right password.
-fn note(audit: &Audit, source: &Source, user: &User, opened: &Result<Tokens, OpenError>) {
+fn note(audit: &Audit, source: &Source, user: &User, opened: &Result<OpenedSession, OpenError>) {
     let user = user.into();
     match opened {
-        Ok(tokens) => {
+        Ok(OpenedSession { tokens, evicted }) => {
             let event = Event::SignedIn {
                 user,
                 session_id: tokens.session,
                 delivery: tokens.delivery,
             };
             audit.tell(source, event);
+            for session_id in evicted.iter().copied() {
+                audit.tell(source, Event::SessionEvicted { user, session_id });
+            }
         }
         Err(OpenError::UserChanged) => {
             let (reason, user) = (SignInRefusal::UserChanged, Some(user));
@@ -239,26 +250,44 @@ fn refused(gateway: &Gateway, attempt: &Attempt) -> Answer {
     Ok(reply)
 }
 
-/// Ends the session whose cookies the new ones replace: at once for refreshing; its access tokens
-/// stay good for the grace, for what the browser has already sent.
-async fn replace(gateway: &Gateway, headers: &HeaderMap) {
-    let Ok(pair) = gateway.cookies.read(headers) else {
-        return;
-    };
-    let Some(Ok(old)) = pair
-        .refresh
-        .map(|text| RefreshToken::parse(text, &gateway.ring))
-    else {
-        return;
-    };
-    let revoked = gateway.sessions.revoke(old.session, RevokeReason::Replaced);
-    let from = gateway.clock.now() + gateway.config.sessions.grace;
-    let until = last_token_ends(from, &gateway.config.tokens);
-    let revocations = &gateway.revocations;
-    revocations.end_session_from(old.session, from, until);
-    if let Ok(Err(error)) = to_its_end(gateway, revoked).await {
-        let error: &(dyn Error + 'static) = &error;
-        tracing::warn!(error, session.id = %old.session, "a replaced session was not ended");
+/// The session whose cookies the new ones replace.
+fn replaced(gateway: &Gateway, headers: &HeaderMap) -> Option<SessionId> {
+    let pair = gateway.cookies.read(headers).ok()?;
+    let old = RefreshToken::parse(pair.refresh?, &gateway.ring).ok()?;
+    Some(old.session)
+}
+
+/// What this process must know at once of sessions that the store has ended for a new one.
+struct Ending {
+    revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    tokens: TokenSettings,
+    grace: Duration,
+}
+
+impl Ending {
+    fn of(gateway: &Gateway) -> Self {
+        Self {
+            revocations: Arc::clone(&gateway.revocations),
+            clock: Arc::clone(&gateway.clock),
+            tokens: gateway.config.tokens.clone(),
+            grace: gateway.config.sessions.grace,
+        }
+    }
+
+    /// The access tokens of the replaced session stay good for the grace, for what the browser has
+    /// already sent; those of the evicted ones end now.
+    fn end(&self, replaced: Option<SessionId>, evicted: &[SessionId]) {
+        let now = self.clock.now();
+        if let Some(replaced) = replaced {
+            let from = now + self.grace;
+            let until = last_token_ends(from, &self.tokens);
+            self.revocations.end_session_from(replaced, from, until);
+        }
+        for id in evicted {
+            let until = last_token_ends(now, &self.tokens);
+            self.revocations.end_session(*id, until);
+        }
     }
 }
 

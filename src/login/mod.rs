@@ -7,5 +7,5 @@ pub mod password_change;
 
 pub use hashing::{Busy, Hasher};
 pub use local::{LocalLogin, SignIn};
-pub use open::{OpenSession, Opener};
+pub use open::{OpenSession, OpenedSession, Opener};
 pub use password_change::{PasswordChange, PasswordChanger};

@@ -12,7 +12,7 @@ use crate::session::access_token::TooLarge;
 use crate::session::{
     Delivery, KeyRing, RefreshToken, SessionRow, SessionSettings, TokenSettings, Tokens, issue,
 };
-use crate::store::{Sessions, StoreError};
+use crate::store::{NewSession, Sessions, StoreError};
 
 /// What the person asked for.
 #[derive(Clone, Debug)]
@@ -27,6 +27,17 @@ pub struct OpenSession {
     pub ip: Option<IpAddr>,
     /// What the browser or program calls itself; at most 256 characters.
     pub user_agent: Option<String>,
+    /// The session that this browser was signed in with.
+    pub replaces: Option<SessionId>,
+}
+
+/// An open session.
+#[derive(Clone, Debug)]
+pub struct OpenedSession {
+    /// Its tokens.
+    pub tokens: Tokens,
+    /// The sessions of the same user that were ended because they were too many.
+    pub evicted: Vec<SessionId>,
 }
 
 /// Why no session was opened.
@@ -72,17 +83,22 @@ impl Opener {
     }
 
     /// Always a new session id (ASVS 7.2.4).
-    pub async fn open(&self, user: &User, wanted: OpenSession) -> Result<Tokens, OpenError> {
+    pub async fn open(&self, user: &User, wanted: OpenSession) -> Result<OpenedSession, OpenError> {
         let now = self.clock.now();
         let id = SessionId::from_bytes(random::bytes());
         let refresh = RefreshToken::first(id, random::bytes());
+        let replaces = wanted.replaces;
         let row = self.row(user, wanted, &refresh, now);
         let jti = random::bytes();
         let tokens = issue(&row, user, &refresh, now, jti, &self.tokens, &self.ring)?;
-        if self.sessions.open(row).await? {
-            Ok(tokens)
-        } else {
-            Err(OpenError::UserChanged)
+        let session = NewSession {
+            row,
+            replaces,
+            most: self.settings.max_per_user,
+        };
+        match self.sessions.open(session).await? {
+            Some(evicted) => Ok(OpenedSession { tokens, evicted }),
+            None => Err(OpenError::UserChanged),
         }
     }
 

@@ -176,6 +176,15 @@ pub enum Event<'a> {
         /// By which way.
         by: By,
     },
+    /// A session was ended by a new one, because its user had too many.
+    SessionEvicted {
+        /// Whose it was.
+        #[serde(flatten)]
+        user: Person<'a>,
+        /// The session.
+        #[serde(serialize_with = "shown")]
+        session_id: SessionId,
+    },
     /// An administrator ended a session.
     SessionEnded {
         /// Whose it was, where they still are.
@@ -367,7 +376,7 @@ fn delivery_word<S: serde::Serializer>(delivery: &Delivery, to: S) -> Result<S::
 }
 
 fn told_verdict<S: serde::Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(verdict_word(*verdict))
+    to.serialize_str(verdict.as_str())
 }
 
 fn told_refusal<S: serde::Serializer>(verdict: &Option<Verdict>, to: S) -> Result<S::Ok, S::Error> {
@@ -376,21 +385,5 @@ fn told_refusal<S: serde::Serializer>(verdict: &Option<Verdict>, to: S) -> Resul
 
 /// What a refused refresh is called: its verdict, or that its token is of no session known here.
 pub(super) fn refusal_word(verdict: Option<Verdict>) -> &'static str {
-    verdict.map_or("unknown_token", verdict_word)
-}
-
-/// What a verdict is called.
-pub(super) const fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Revoked => "revoked",
-        Verdict::UserChanged => "user_changed",
-        Verdict::Expired => "expired",
-        Verdict::Same { .. } => "same",
-        Verdict::Rotate => "rotate",
-        Verdict::Redeliver => "redeliver",
-        Verdict::Straggler { .. } => "straggler",
-        Verdict::Reuse => "reuse",
-        Verdict::Fork => "fork",
-        Verdict::FromTheFuture => "from_the_future",
-    }
+    verdict.map_or("unknown_token", Verdict::as_str)
 }

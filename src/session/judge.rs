@@ -43,6 +43,24 @@ pub enum Verdict {
     FromTheFuture,
 }
 
+impl Verdict {
+    /// The name in the audit log and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::UserChanged => "user_changed",
+            Self::Expired => "expired",
+            Self::Same { .. } => "same",
+            Self::Rotate => "rotate",
+            Self::Redeliver => "redeliver",
+            Self::Straggler { .. } => "straggler",
+            Self::Reuse => "reuse",
+            Self::Fork => "fork",
+            Self::FromTheFuture => "from_the_future",
+        }
+    }
+}
+
 /// A client that retries within this span is the same straggler, not a second one.
 const STRAGGLER_RETRIES: Duration = Duration::from_secs(10);
 
@@ -174,6 +192,7 @@ mod tests {
         absolute_ttl: Duration::from_secs(30 * 86_400),
         grace: Duration::from_secs(30),
         straggler_window: Duration::from_secs(300),
+        max_per_user: 20,
     };
 
     fn at(seconds: i64) -> Timestamp {

@@ -55,6 +55,11 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
+    /// Whether the client has ever shown that it has a token of this session.
+    pub const fn was_used(&self) -> bool {
+        self.generation > 1 || self.confirmed_at.is_some()
+    }
+
     /// Whether the session lives `now`. `user_epoch` is the user's present session epoch, `None` if
     /// the user is disabled or gone.
     pub fn is_live(&self, user_epoch: Option<u64>, now: Timestamp) -> bool {
@@ -111,16 +116,19 @@ pub enum RevokeReason {
     UserChanged,
     /// The same person signed in again in the same browser.
     Replaced,
+    /// The user had more sessions than they may.
+    Evicted,
 }
 
 impl RevokeReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::SignedOut,
         Self::SignedOutEverywhere,
         Self::Reuse,
         Self::Administrator,
         Self::UserChanged,
         Self::Replaced,
+        Self::Evicted,
     ];
 
     /// The name in the store and in the audit log.
@@ -132,6 +140,7 @@ impl RevokeReason {
             Self::Administrator => "administrator",
             Self::UserChanged => "user_changed",
             Self::Replaced => "replaced",
+            Self::Evicted => "evicted",
         }
     }
 
@@ -141,7 +150,7 @@ impl RevokeReason {
     }
 }
 
-/// How long sessions last and how late a replaced refresh token may come.
+/// How long sessions last, how late a replaced refresh token may come, and how many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     /// A session ends when it was not refreshed for this long.
@@ -152,6 +161,8 @@ pub struct SessionSettings {
     pub grace: Duration,
     /// For this long after the grace a replaced token is refused without ending the session, once.
     pub straggler_window: Duration,
+    /// The most live sessions of a user in each delivery.
+    pub max_per_user: usize,
 }
 
 #[cfg(test)]

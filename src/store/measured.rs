@@ -9,8 +9,8 @@ use crate::observe::metrics::StoreMetrics;
 use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, RevocationLog,
-    Rotation, SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
+    RevocationLog, Rotation, SealedKey, Sessions, UserChange,
 };
 
 /// A wrapper of a trait's implementation: a field and a method for each of its operations.
@@ -63,7 +63,7 @@ measured! {
 measured! {
     /// Sessions and their refresh tokens.
     MeasuredSessions of Sessions:
-    fn open(row: SessionRow) -> bool;
+    fn open(session: NewSession) -> Option<Vec<SessionId>>;
     fn load(id: SessionId) -> Option<Loaded>;
     fn rotate(id: SessionId, rotation: Rotation) -> bool;
     fn confirm(id: SessionId, generation: u64, at: Timestamp) -> ();

@@ -1,34 +1,26 @@
 //! The store in memory: for demonstrations and tests; gone when the process ends.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod state;
+
+use std::collections::HashSet;
 use std::future::ready;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Timestamp};
-use crate::identity::{Email, PasswordHash, SessionId, User, UserId, UserName};
+use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
+use crate::store::memory::state::State;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, Loaded, NewUser,
-    Pending, READ_AT_ONCE, Revocation, RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey, Sessions,
-    UserChange,
+    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, Loaded,
+    NewSession, NewUser, Pending, READ_AT_ONCE, RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey,
+    Sessions, UserChange,
 };
 
 /// Users, keys and sessions in memory.
 pub struct MemoryStore {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
-}
-
-#[derive(Default)]
-struct State {
-    accounts: BTreeMap<UserName, Account>,
-    sessions: HashMap<SessionId, SessionRow>,
-    keys: Vec<SealedKey>,
-    /// By place, which starts at 1.
-    revocations: BTreeMap<u64, Revocation>,
-    last_place: u64,
 }
 
 impl MemoryStore {
@@ -163,13 +155,21 @@ impl Directory for MemoryStore {
 }
 
 impl Sessions for MemoryStore {
-    fn open(&self, row: SessionRow) -> Pending<bool> {
-        self.run(|state, _| {
-            let welcome = state.is_user_as_at_sign_in(&row);
-            if welcome {
-                state.sessions.insert(row.id, row);
+    fn open(&self, session: NewSession) -> Pending<Option<Vec<SessionId>>> {
+        self.run(|state, now| {
+            let row = session.row;
+            if !state.is_user_as_at_sign_in(&row) {
+                return None;
             }
-            welcome
+            if let Some(replaced) = session.replaces {
+                state.end(replaced, RevokeReason::Replaced, now);
+            }
+            let too_many = state.too_many(&row, session.most, now);
+            for id in &too_many {
+                state.end(*id, RevokeReason::Evicted, now);
+            }
+            state.sessions.insert(row.id, row);
+            Some(too_many)
         })
     }
 
@@ -206,14 +206,7 @@ impl Sessions for MemoryStore {
     }
 
     fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool> {
-        self.run(|state, now| match state.sessions.get_mut(&id) {
-            Some(row) if row.revoked.is_none() => {
-                row.revoked = Some((now, reason));
-                state.log(Ended::Session(id), reason, now);
-                true
-            }
-            _ => false,
-        })
+        self.run(|state, now| state.end(id, reason, now))
     }
 
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {
@@ -297,84 +290,6 @@ impl Sessions for MemoryStore {
 
     fn ping(&self) -> Pending<()> {
         self.run(|_, _| ())
-    }
-}
-
-impl State {
-    fn user(&self, id: &UserId) -> Option<&User> {
-        let mut users = self.accounts.values().map(|account| &account.user);
-        users.find(|user| user.id == *id)
-    }
-
-    /// Whether somebody else has this user's address, letter case aside.
-    fn is_email_taken(&self, user: &User) -> bool {
-        let Some(email) = &user.email else {
-            return false;
-        };
-        self.accounts.values().any(|other| {
-            let same = |theirs: &Email| theirs.as_str().eq_ignore_ascii_case(email.as_str());
-            other.user.id != user.id && other.user.email.as_ref().is_some_and(same)
-        })
-    }
-
-    fn rotate(&mut self, id: SessionId, rotation: &Rotation) -> bool {
-        let as_expected = self.sessions.get(&id).is_some_and(|row| {
-            row.generation == rotation.from_generation
-                && row.current == rotation.from
-                && row.revoked.is_none()
-                && self.is_user_as_at_sign_in(row)
-        });
-        match self.sessions.get_mut(&id) {
-            Some(row) if as_expected => {
-                row.generation += 1;
-                row.previous = Some(row.current);
-                row.current = rotation.to;
-                row.next_key = rotation.next_key;
-                row.rotated_at = Some(rotation.at);
-                row.confirmed_at = None;
-                row.straggler_at = None;
-                row.last_seen_at = rotation.at;
-                row.idle_expires_at = rotation.idle_expires_at;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The live sessions of this user, or of all; the last one seen first.
-    fn live(&self, of: Option<&UserId>, now: Timestamp) -> Vec<SessionRow> {
-        let is_live = |row: &&SessionRow| {
-            of.is_none_or(|user| row.user == *user)
-                && self.is_user_as_at_sign_in(row)
-                && row.is_live(Some(row.user_epoch), now)
-        };
-        let mut live: Vec<SessionRow> = self.sessions.values().filter(is_live).cloned().collect();
-        live.sort_unstable_by_key(|row| (Reverse(row.last_seen_at), row.id));
-        live
-    }
-
-    fn is_user_as_at_sign_in(&self, row: &SessionRow) -> bool {
-        self.user(&row.user)
-            .is_some_and(|user| !user.disabled && user.session_epoch == row.user_epoch)
-    }
-
-    /// What every raise of a session epoch brings with it. A session that has the new epoch already
-    /// goes on.
-    fn end_older_sessions(&mut self, user: &User, now: Timestamp) {
-        let reason = RevokeReason::UserChanged;
-        let is_over =
-            |row: &&mut SessionRow| row.user == user.id && row.user_epoch < user.session_epoch;
-        for row in self.sessions.values_mut().filter(is_over) {
-            row.revoked.get_or_insert((now, reason));
-        }
-        let (id, epoch) = (user.id.clone(), user.session_epoch);
-        self.log(Ended::User { id, epoch }, reason, now);
-    }
-
-    fn log(&mut self, ended: Ended, reason: RevokeReason, at: Timestamp) {
-        self.last_place += 1;
-        let entry = Revocation { ended, at, reason };
-        self.revocations.insert(self.last_place, entry);
     }
 }
 

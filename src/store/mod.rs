@@ -30,8 +30,8 @@ use crate::store::sqlite::SqliteStore;
 
 pub use catch_up::{Spans, catch_up};
 pub use records::{
-    Account, AddUser, ChangeUser, Ended, KeptSession, Loaded, NewUser, Revocation, RevocationLog,
-    Rotation, SealedKey, UserChange,
+    Account, AddUser, ChangeUser, Ended, KeptSession, Loaded, NewSession, NewUser, Revocation,
+    RevocationLog, Rotation, SealedKey, UserChange,
 };
 
 /// How long a session's row outlives the session, and how long an entry of the revocation log is kept:
@@ -220,8 +220,10 @@ pub trait Directory: Send + Sync {
 
 /// Sessions and their refresh tokens.
 pub trait Sessions: Send + Sync {
-    /// Keeps a new session. `false`: the user is disabled, gone, or has another epoch by now.
-    fn open(&self, row: SessionRow) -> Pending<bool>;
+    /// Keeps a new session, and in the same transaction ends the one it replaces and those that are
+    /// too many, which are returned. `None`, and nothing changed: the user is disabled, gone, or has
+    /// another epoch by now.
+    fn open(&self, session: NewSession) -> Pending<Option<Vec<SessionId>>>;
     /// The session, with the user it belongs to and the store's time, read together.
     fn load(&self, id: SessionId) -> Pending<Option<Loaded>>;
     /// Replaces the refresh token: one compare-and-set. `false`: the row was not as expected, or

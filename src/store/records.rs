@@ -113,6 +113,18 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
 }
 
+/// A session to open, and what it does to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// The session.
+    pub row: SessionRow,
+    /// The session that was signed in before in the same browser: it is ended.
+    pub replaces: Option<SessionId>,
+    /// The most live sessions of this user in this delivery, this one among them. What is too many
+    /// is ended: those never used first, then the longest idle.
+    pub most: usize,
+}
+
 /// A session as it stands, and the time by the store's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {

@@ -42,6 +42,7 @@ mod remembering;
 mod revocation;
 mod session_commands;
 mod sessions;
+mod session_limits;
 mod signing_in;
 mod streaming;
 mod support;

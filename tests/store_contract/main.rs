@@ -26,6 +26,7 @@ macro_rules! on_each_store {
 
 mod database_file;
 mod revocations;
+mod session_limits;
 mod sessions;
 mod support;
 mod users;

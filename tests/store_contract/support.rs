@@ -14,7 +14,7 @@ use vestibule::session::{Claims, Delivery, RevokeReason, SessionRow, TokenHash};
 use vestibule::store::memory::MemoryStore;
 use vestibule::store::sqlite::SqliteStore;
 use vestibule::store::{
-    AddUser, ChangeUser, Directory, NewUser, Rotation, Sessions, StoreError, UserChange,
+    AddUser, ChangeUser, Directory, NewSession, NewUser, Rotation, Sessions, StoreError, UserChange,
 };
 
 pub(crate) struct Store {
@@ -81,7 +81,13 @@ impl Store {
     }
 
     pub(crate) async fn try_open(&self, user: &User, number: u64) -> bool {
-        self.sessions.open(session(user, number)).await.unwrap()
+        self.keep(session(user, number)).await
+    }
+
+    /// Opens this session, which may be one of very many.
+    pub(crate) async fn keep(&self, row: SessionRow) -> bool {
+        let opened = self.sessions.open(new_session(row));
+        opened.await.unwrap().is_some()
     }
 
     pub(crate) async fn open_session(&self, user: &User, number: u64) -> SessionRow {
@@ -193,6 +199,14 @@ pub(crate) fn session(user: &User, number: u64) -> SessionRow {
         idle_expires_at: Timestamp::from_seconds(100_000),
         absolute_expires_at: Timestamp::from_seconds(200_000),
         revoked: None,
+    }
+}
+
+pub(crate) fn new_session(row: SessionRow) -> NewSession {
+    NewSession {
+        row,
+        replaces: None,
+        most: usize::MAX,
     }
 }
 

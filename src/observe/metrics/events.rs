@@ -7,7 +7,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Timestamp;
 use crate::observe::Event;
-use crate::observe::audit::{Denial, SignInRefusal, refusal_word, verdict_word};
+use crate::observe::audit::{Denial, SignInRefusal, refusal_word};
 use crate::observe::metrics::Family;
 
 /// What can become of a sign-in.
@@ -141,7 +141,7 @@ impl Events {
                 self.refused_admin_tokens.inc();
             }
             Event::Refreshed { verdict, .. } | Event::SessionReuse { verdict, .. } => {
-                self.refreshes.count(verdict_word(*verdict));
+                self.refreshes.count(verdict.as_str());
             }
             Event::RefreshRefused { reason, .. } => self.refreshes.count(refusal_word(*reason)),
             Event::Denied { reason, .. } => self.denials.count(match reason {
@@ -162,6 +162,7 @@ impl Events {
             | Event::UserDisabled { .. }
             | Event::UserEnabled { .. }
             | Event::UserRemoved { .. }
+            | Event::SessionEvicted { .. }
             | Event::SessionEnded { .. }
             | Event::SessionsEnded { .. }
             | Event::AllSessionsEnded { .. }

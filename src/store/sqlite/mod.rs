@@ -21,8 +21,8 @@ use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::Queue;
 use crate::store::sqlite::revocations::Watched;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, RevocationLog,
-    Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, StoreError, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
+    RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, StoreError, UserChange,
 };
 
 /// How long a transaction waits for another process that writes.
@@ -197,9 +197,36 @@ fn end_sessions(sql: &Connection, user: Option<&User>, now: Timestamp) -> Result
     revocations::add_user(sql, (&user.id, user.session_epoch), reason, now)
 }
 
+/// Ends a session that is not ended yet, and writes it down.
+fn end_session(
+    sql: &Connection,
+    id: SessionId,
+    reason: RevokeReason,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ended = sessions::revoke(sql, id, reason, now)?;
+    if ended {
+        revocations::add_session(sql, id, reason, now)?;
+    }
+    Ok(ended)
+}
+
 impl Sessions for SqliteStore {
-    fn open(&self, row: SessionRow) -> Pending<bool> {
-        self.writer.run(move |sql, _| sessions::open(sql, &row))
+    fn open(&self, session: NewSession) -> Pending<Option<Vec<SessionId>>> {
+        self.writer.run(move |sql, now| {
+            if !sessions::open(sql, &session.row)? {
+                return Ok(None);
+            }
+            let end = |id, reason| end_session(sql, id, reason, now);
+            if let Some(replaced) = session.replaces {
+                end(replaced, RevokeReason::Replaced)?;
+            }
+            let too_many = sessions::too_many(sql, &session.row, session.most, now)?;
+            for id in &too_many {
+                end(*id, RevokeReason::Evicted)?;
+            }
+            Ok(Some(too_many))
+        })
     }
 
     fn load(&self, id: SessionId) -> Pending<Option<Loaded>> {
@@ -228,13 +255,8 @@ impl Sessions for SqliteStore {
     }
 
     fn revoke(&self, id: SessionId, reason: RevokeReason) -> Pending<bool> {
-        self.writer.run(move |sql, now| {
-            let ended = sessions::revoke(sql, id, reason, now)?;
-            if ended {
-                revocations::add_session(sql, id, reason, now)?;
-            }
-            Ok(ended)
-        })
+        self.writer
+            .run(move |sql, now| end_session(sql, id, reason, now))
     }
 
     fn revoke_user(&self, user: UserId, reason: RevokeReason) -> Pending<Option<u64>> {

@@ -53,6 +53,37 @@ pub(super) fn open(sql: &Connection, row: &SessionRow) -> Result<bool, StoreErro
     Ok(inserted == 1)
 }
 
+/// The live sessions of this one's user in its delivery that are more than `most` with it: the least
+/// used of the others.
+pub(super) fn too_many(
+    sql: &Connection,
+    row: &SessionRow,
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    let kept = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
+    sql.prepare_cached(
+        "SELECT id FROM sessions
+         WHERE user_id = :user_id AND delivery = :delivery AND id <> :id
+             AND revoked_at IS NULL AND user_epoch = :user_epoch
+             AND min(idle_expires_at, absolute_expires_at) > :now
+         ORDER BY generation > 1 OR confirmed_at IS NOT NULL DESC, last_seen_at DESC, id
+         LIMIT -1 OFFSET :kept",
+    )?
+    .query_and_then(
+        named_params! {
+            ":id": row.id.as_bytes(),
+            ":user_id": row.user.as_str(),
+            ":user_epoch": row.user_epoch,
+            ":delivery": row.delivery.as_str(),
+            ":now": now.millis(),
+            ":kept": kept,
+        },
+        |row| Ok(SessionId::from_bytes(row.get("id")?)),
+    )?
+    .collect()
+}
+
 pub(super) fn by_id(sql: &Connection, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
     sql.prepare_cached("SELECT * FROM sessions WHERE id = ?1")?
         .query_and_then([id.as_bytes()], session)?
