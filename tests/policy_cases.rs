@@ -6,27 +6,33 @@
 //! `"NAME: deny"` with the name of a route, `"own /login"` for an endpoint of vestibule, or the status
 //! `"400"`, `"404"` or `"421"`.
 
+#[path = "policy_cases/who.rs"]
+mod who;
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{AUTHORIZATION, COOKIE, HOST};
-use http::{HeaderMap, Request, StatusCode, Uri, Version};
+use http::header::HOST;
+use http::{Request, StatusCode, Uri, Version};
 use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use vestibule::clock::{SystemClock, Timestamp};
 use vestibule::config;
-use vestibule::gate::explain::{Asker, Explainer, Outcome as Explained, SessionState};
+use vestibule::gate::explain::{Explainer, Outcome as Explained};
 use vestibule::gateway::Background;
-use vestibule::identity::{
-    GroupName, Identity, Known, Proof, Reason, Refused, SessionId, User, UserId, UserName, Visitor,
-};
+use vestibule::identity::{GroupName, Proof, UserName};
 use vestibule::policy::{
     Accepts, Decision, Found, HostPattern, OwnPrefix, PathPrefix, Preflight, RevocationCheck,
     Route, RouteName, Routes, Rule, decide,
 };
 use vestibule::request::{Connection, Host, RequestPath, Scheme};
+
+use crate::who::Who;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -47,6 +53,8 @@ struct RouteText {
     host: Option<String>,
     path: String,
     allow: Allow,
+    /// As in config.toml: `"15m"`.
+    max_auth_age: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -84,46 +92,6 @@ struct Case {
     expect: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(untagged)]
-enum Who {
-    #[default]
-    Stranger,
-    User(KnownText),
-    Refused(RefusedText),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownText {
-    user: UserName,
-    #[serde(default)]
-    groups: Vec<GroupName>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefusedText {
-    refused: ReasonWord,
-    by: ProofWord,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ReasonWord {
-    Invalid,
-    Expired,
-    Revoked,
-    WrongType,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ProofWord {
-    Bearer,
-    Cookie,
-}
-
 #[test]
 fn every_case_is_decided_as_its_file_says() -> Outcome<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy_cases");
@@ -132,6 +100,9 @@ fn every_case_is_decided_as_its_file_says() -> Outcome<()> {
     let mut wrong = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
         let name = path.file_name().unwrap_or_default().display().to_string();
         let file: File =
             toml::from_str(&fs::read_to_string(&path)?).map_err(|e| format!("{name}: {e}"))?;
@@ -184,7 +155,7 @@ impl File {
             Found::Misdirected => "421".to_owned(),
             Found::Route(id) => {
                 let route = routes.route(id).ok_or("a route that is not there")?;
-                let decision = match decide(id, &route.rule, case.who.visitor()) {
+                let decision = match decide(id, route, case.who.visitor()?, NOW) {
                     Decision::Allow(permit) => match permit.known() {
                         Some(known) => format!("pass as {}", known.identity.name),
                         None => "pass".to_owned(),
@@ -288,92 +259,8 @@ impl RouteText {
             },
             preflight: Preflight::Answer,
             revocation: RevocationCheck::Local,
+            max_auth_age: span(self.max_auth_age.as_ref())?,
         })
-    }
-}
-
-impl Who {
-    fn visitor(&self) -> Visitor {
-        match self {
-            Self::Stranger => Visitor::Stranger,
-            Self::User(KnownText { user, groups }) => {
-                let id = UserId::from_bytes([0; 16]);
-                let identity = Identity::new(id, user.clone(), None, None, groups.clone());
-                Visitor::Known(Known {
-                    identity: Arc::new(identity),
-                    session: SessionId::from_bytes([0; 16]),
-                    authenticated_at: Timestamp::from_seconds(0),
-                    expires_at: Timestamp::from_seconds(300),
-                    session_epoch: 0,
-                    claims_epoch: 0,
-                    proof: Proof::Cookie,
-                })
-            }
-            Self::Refused(RefusedText { refused, by }) => Visitor::Refused(Refused {
-                reason: match refused {
-                    ReasonWord::Invalid => Reason::Invalid,
-                    ReasonWord::Expired => Reason::Expired,
-                    ReasonWord::Revoked => Reason::Revoked,
-                    ReasonWord::WrongType => Reason::WrongType,
-                },
-                proof: match by {
-                    ProofWord::Bearer => Proof::Bearer,
-                    ProofWord::Cookie => Proof::Cookie,
-                },
-            }),
-        }
-    }
-}
-
-impl Who {
-    /// The same for a whole request: where no token is made for it, one is put into its headers.
-    fn asker(&self, by: Proof, explainer: &Explainer, headers: &mut HeaderMap) -> Outcome<Asker> {
-        let user = |name: &UserName, groups: &[GroupName], proof, session| Asker::User {
-            user: Box::new(User {
-                id: UserId::from_bytes([0; 16]),
-                name: name.clone(),
-                display_name: None,
-                email: None,
-                groups: groups.to_vec(),
-                disabled: false,
-                session_epoch: 0,
-                claims_epoch: 0,
-                created_at: Timestamp::from_seconds(0),
-            }),
-            proof: Some(proof),
-            session,
-        };
-        let (refused, by) = match self {
-            Self::Stranger => return Ok(Asker::Stranger),
-            Self::User(KnownText { user: name, groups }) => {
-                return Ok(user(name, groups, by, SessionState::Live));
-            }
-            Self::Refused(RefusedText { refused, by }) => (refused, by),
-        };
-        let proof = match by {
-            ProofWord::Bearer => Proof::Bearer,
-            ProofWord::Cookie => Proof::Cookie,
-        };
-        let token = match refused {
-            ReasonWord::Invalid => "not.a.token",
-            ReasonWord::WrongType => "vrt1_refresh",
-            ReasonWord::Expired | ReasonWord::Revoked => {
-                // The session of an expired cookie is renewed as long as it lives.
-                let session = match (refused, proof) {
-                    (ReasonWord::Expired, Proof::Bearer) => SessionState::Expired,
-                    _ => SessionState::Ended,
-                };
-                return Ok(user(&UserName::parse("eve")?, &[], proof, session));
-            }
-        };
-        match proof {
-            Proof::Bearer => headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?),
-            Proof::Cookie => {
-                let value = explainer.gateway().cookies.sent_with(token);
-                headers.insert(COOKIE, value.ok_or("a token that fits no cookie")?)
-            }
-        };
-        Ok(Asker::Stranger)
     }
 }
 
@@ -389,6 +276,11 @@ impl std::fmt::Display for Case {
             Who::Refused(_) => f.write_str("by somebody refused"),
         }
     }
+}
+
+fn span(text: Option<&String>) -> Outcome<Option<Duration>> {
+    let read = |text: &String| config::parse_duration(text).ok_or("not a duration");
+    Ok(text.map(read).transpose()?)
 }
 
 fn app_example() -> Vec<String> {

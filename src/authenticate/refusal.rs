@@ -1,5 +1,7 @@
 //! How is a credential that is no good told to the caller? (RFC 6750 §3)
 
+use std::time::Duration;
+
 use http::{HeaderValue, StatusCode};
 
 use crate::authenticate::CredentialError;
@@ -15,6 +17,7 @@ pub fn challenge_problem(challenge: Challenge, login_url: Option<String>) -> Pro
     let problem = match challenge {
         Challenge::Missing => missing_token(),
         Challenge::Refused(Refused { reason, .. }) => refused_token(reason),
+        Challenge::TooOld { max_age, .. } => too_old(max_age),
     };
     Problem {
         login_url,
@@ -30,6 +33,20 @@ pub fn missing_token() -> Problem {
         "Sign in first: the request carries no token.",
     )
     .challenged(PLAIN_CHALLENGE)
+}
+
+/// 401 for a sign-in that was too long ago (RFC 9470 §3).
+fn too_old(max_age: Duration) -> Problem {
+    let challenge = format!(
+        r#"Bearer realm="vestibule", error="insufficient_user_authentication", error_description="the sign-in was too long ago", max_age="{}""#,
+        max_age.as_secs()
+    );
+    let problem = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "reauthentication_required",
+        "You signed in too long ago for this. Sign in again.",
+    );
+    problem.challenged(HeaderValue::try_from(challenge).unwrap_or(PLAIN_CHALLENGE))
 }
 
 /// 401 for a token that is no good. All broken and forged tokens get the same words.

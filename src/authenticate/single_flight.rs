@@ -362,6 +362,7 @@ mod tests {
             absolute_ttl: Duration::from_secs(36000),
             grace: Duration::from_secs(30),
             straggler_window: Duration::from_secs(300),
+            max_per_user: 20,
         };
         let events = Metrics::new().events.clone();
         SharedRefresher::new(

@@ -9,8 +9,8 @@ use anyhow::anyhow;
 
 use crate::authenticate::AdminToken;
 use crate::cli::output;
-use crate::config::{Config, LogTarget, RouteSettings, ServerSettings, StorageSettings};
-use crate::policy::{HostPattern, Rule};
+use crate::config::{Config, LogTarget, RouteSettings, ServerSettings, StorageSettings, written};
+use crate::policy::{HostPattern, Route, Rule};
 use crate::server::check_certificate;
 
 /// Prints a summary of a good configuration. One that is not was refused before, but for the files of
@@ -111,7 +111,7 @@ fn route(settings: &RouteSettings) -> [String; 5] {
         route.name.as_str().to_owned(),
         host(&route.host).unwrap_or_else(|| "-".to_owned()),
         route.prefix.as_str().to_owned(),
-        rule(&route.rule),
+        allow(route),
         settings.upstream.to_string(),
     ]
 }
@@ -125,8 +125,16 @@ pub(super) fn host(pattern: &HostPattern) -> Option<String> {
     }
 }
 
-/// A rule in a few words.
-pub(super) fn rule(rule: &Rule) -> String {
+/// Who may pass, in a few words.
+pub(super) fn allow(route: &Route) -> String {
+    let rule = rule(&route.rule);
+    match route.max_auth_age {
+        None => rule,
+        Some(max) => format!("{rule}, within {} of sign-in", written(max)),
+    }
+}
+
+fn rule(rule: &Rule) -> String {
     match rule {
         Rule::Anyone => "anyone".to_owned(),
         Rule::Optional => "optional".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::authenticate::{Cookies, bearer, is_ours};
 use crate::cli::explanation::Told;
 use crate::cli::{listing, output};
 use crate::clock::SystemClock;
-use crate::config::{Config, StorageSettings};
+use crate::config::{Config, StorageSettings, parse_duration};
 use crate::gate::explain::{Asker, Explainer, SessionState};
 use crate::gateway::Background;
 use crate::identity::{Proof, User, UserName};
@@ -45,6 +46,9 @@ pub(super) struct Question {
     /// The user's access token has expired.
     #[arg(long, requires = "user")]
     expired: bool,
+    /// The user signed in this long ago, such as 20m or 3h; for routes with max_auth_age.
+    #[arg(long, requires = "user", value_name = "AGE", value_parser = read_age)]
+    signed_in_ago: Option<Duration>,
     /// A header of the request; repeat it for more.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = read_header)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -100,6 +104,7 @@ async fn explain(
         } else {
             SessionState::Live
         },
+        signed_in_ago: question.signed_in_ago.unwrap_or_default(),
         user: Box::new(user),
     });
     let explanation = explainer
@@ -190,6 +195,10 @@ impl Address {
 
 fn read_method(text: &str) -> Result<Method, String> {
     Method::from_bytes(text.as_bytes()).map_err(|_| "this is no method of HTTP".to_owned())
+}
+
+fn read_age(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a number and a unit, such as 20m or 3h".to_owned())
 }
 
 fn read_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

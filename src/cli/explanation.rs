@@ -103,7 +103,7 @@ impl Told {
             asked_by: User::new(asker, explanation.proof),
             route: settings.map(Route::new),
             decision: reason::decision(outcome),
-            reason: reason::reason(asker, explanation),
+            reason: reason::reason(asker, explanation, settings.map(|s| &s.route)),
             answer: Answer::of(outcome),
             to_app: match outcome {
                 Outcome::App { head, .. } => Some(Seen::new(head, settings)),
@@ -231,7 +231,7 @@ impl Route {
             name: route.name.as_str().to_owned(),
             host: check::host(&route.host),
             path: route.prefix.as_str().to_owned(),
-            allow: check::rule(&route.rule),
+            allow: check::allow(route),
             upstream: settings.upstream.to_string(),
         }
     }

@@ -3,7 +3,9 @@
 use http::StatusCode;
 use http::header::LOCATION;
 
-use crate::gate::explain::{Asker, Explanation, Outcome};
+use crate::gate::explain::{Asker, Explanation, Outcome, SessionState};
+use crate::identity::Proof;
+use crate::policy::Route;
 use crate::reply::Problem;
 
 /// One word.
@@ -22,15 +24,15 @@ pub(super) fn decision(outcome: &Outcome) -> &'static str {
 }
 
 /// One sentence; the answer's own words are for the caller.
-pub(super) fn reason(asker: &Asker, explanation: &Explanation) -> String {
-    let reason = after_renewal(asker, explanation);
+pub(super) fn reason(asker: &Asker, explanation: &Explanation, route: Option<&Route>) -> String {
+    let reason = after_renewal(asker, explanation, route);
     if explanation.renewed {
         return format!("the session is renewed with the refresh cookie; then {reason}");
     }
     reason
 }
 
-fn after_renewal(asker: &Asker, explanation: &Explanation) -> String {
+fn after_renewal(asker: &Asker, explanation: &Explanation, route: Option<&Route>) -> String {
     match &explanation.outcome {
         Outcome::Own { rest } => {
             format!("vestibule's own endpoint {rest:?}: no app sees the request")
@@ -39,6 +41,11 @@ fn after_renewal(asker: &Asker, explanation: &Explanation) -> String {
             known: Some(known), ..
         } => format!("the app is told that {} is asking", known.identity.name),
         Outcome::App { known: None, .. } => "the app is not told who is asking".to_owned(),
+        Outcome::Reply(reply)
+            if reply.headers().contains_key(LOCATION) && is_too_old(asker, explanation, route) =>
+        {
+            format!("{TOO_OLD}: a browser goes to the sign-in page and comes back")
+        }
         Outcome::Reply(reply) if reply.headers().contains_key(LOCATION) => {
             "the rule needs a sign-in: a browser goes to the sign-in page and comes back".to_owned()
         }
@@ -47,6 +54,25 @@ fn after_renewal(asker: &Asker, explanation: &Explanation) -> String {
                 .to_owned()
         }
         Outcome::Refuse(problem) => refusal(asker, explanation, problem),
+    }
+}
+
+const TOO_OLD: &str = "the route asks for a fresher sign-in";
+
+/// Whether somebody signed in came with a cookie, and signed in too long ago for this route.
+fn is_too_old(asker: &Asker, explanation: &Explanation, route: Option<&Route>) -> bool {
+    let max = route.and_then(|route| route.max_auth_age);
+    match (asker, explanation.proof, max) {
+        (
+            Asker::User {
+                session: SessionState::Live,
+                signed_in_ago,
+                ..
+            },
+            Some(Proof::Cookie),
+            Some(max),
+        ) => *signed_in_ago > max,
+        _ => false,
     }
 }
 
@@ -61,6 +87,7 @@ fn refusal(asker: &Asker, explanation: &Explanation, problem: &Problem) -> Strin
         ("missing_token", Asker::User { .. }) => {
             "the rule needs a sign-in, and the route does not take the token this way".to_owned()
         }
+        ("reauthentication_required", _) => TOO_OLD.to_owned(),
         ("token_expired", _) => "the access token has expired".to_owned(),
         ("token_revoked", _) => "the session has ended".to_owned(),
         ("csrf_rejected", _) => {

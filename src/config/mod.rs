@@ -46,6 +46,8 @@ pub use takeover::Changes;
 pub use tls::TlsSettings;
 pub use traces::TraceSettings;
 pub use upstream::{AppAddress, UpstreamSettings};
+pub use value::parse_duration;
+pub(crate) use value::written;
 
 use section::Section;
 

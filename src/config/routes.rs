@@ -1,6 +1,7 @@
 //! `[[routes]]`: which host and path goes to which app, and who may pass.
 
 use std::path::Path;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
@@ -16,7 +17,7 @@ use super::read::Node;
 use super::section::Section;
 use super::templates;
 use super::upstream::{self, UpstreamSettings};
-use super::value::{choice, flag, text};
+use super::value::{choice, duration, flag, text};
 
 /// One `[[routes]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,7 @@ fn route(section: &mut Section<'_>) -> Option<Route> {
         ]),
     );
     let revocation = revocation(section);
+    let max_auth_age = max_auth_age(section, rule.as_ref());
     let host = match host {
         None if section.was_given("host") => return None,
         None => HostPattern::Ours,
@@ -127,6 +129,7 @@ fn route(section: &mut Section<'_>) -> Option<Route> {
         accepts: accepts?,
         preflight,
         revocation,
+        max_auth_age,
     })
 }
 
@@ -250,6 +253,19 @@ fn revocation(section: &mut Section<'_>) -> RevocationCheck {
             ("none", RevocationCheck::None),
         ]),
     )
+}
+
+fn max_auth_age(section: &mut Section<'_>, rule: Option<&Rule>) -> Option<Duration> {
+    let (second, year) = (Duration::from_secs(1), Duration::from_hours(24 * 365));
+    let max_auth_age = section.given("max_auth_age", duration(second..=year));
+    if max_auth_age.is_some() && rule == Some(&Rule::Anyone) {
+        section.refuse(
+            "max_auth_age",
+            Complaint::new("the route is for anyone: nobody is asked to sign in")
+                .hint("leave it out, or say who may pass with allow = \"signed-in\""),
+        );
+    }
+    max_auth_age
 }
 
 fn host(node: &Node) -> Result<HostPattern, Complaint> {

@@ -192,6 +192,7 @@ mod tests {
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
+            ("", "max_auth_age = '1m'", vec!["routes"]),
             (
                 "",
                 "[csrf]\ntrusted_origins = ['https://b.example']",

@@ -134,7 +134,7 @@ pub(super) fn wrong_kind(value: &Value, wanted: &str) -> Complaint {
 }
 
 /// A duration as this file's reader would write it, in the largest unit that fits.
-pub(super) fn written(duration: Duration) -> String {
+pub(crate) fn written(duration: Duration) -> String {
     let millis = duration.as_millis();
     UNITS
         .iter()
@@ -155,7 +155,8 @@ const UNITS: [(&str, u64); 5] = [
     ("d", 24 * 60 * 60 * 1000),
 ];
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A whole number of `ms`, `s`, `m`, `h` or `d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, name) = split_unit(text)?;
     let (_, unit) = UNITS.iter().find(|(unit, _)| *unit == name)?;
     number.checked_mul(*unit).map(Duration::from_millis)

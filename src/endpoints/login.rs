@@ -14,17 +14,17 @@ use super::handed_out::{handed_out, set_cookies};
 use super::{ALL_CREDENTIALS, Answer, refuse_cross_site, to_its_end, too_many_groups, unavailable};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{credentials, last_token_ends};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::gateway::Gateway;
-use crate::identity::{Secret, SessionId, User, Visitor};
+use crate::identity::{Known, Secret, SessionId, User, Visitor};
 use crate::login::open::OpenError;
 use crate::login::{OpenSession, OpenedSession, SignIn};
 use crate::observe::audit::{Audit, SignInRefusal};
 use crate::observe::{Event, Source};
 use crate::pages::LoginPage;
-use crate::policy::{ReturnTo, RevocationCheck};
+use crate::policy::{Found, ReturnTo, RevocationCheck, Route};
 use crate::reply::{self, Problem, Reply};
-use crate::request::RequestFacts;
+use crate::request::{RequestFacts, RequestPath};
 use crate::session::{Delivery, RefreshToken, Revocations, TokenSettings, Tokens};
 
 /// The most characters of a device's name.
@@ -35,8 +35,11 @@ const LONGEST_USER_AGENT: usize = 256;
 
 const WRONG: &str = "The name or the password is wrong.";
 
-/// `GET`: the form; whoever is signed in goes on at once. Cookies that cannot be read are cleared.
-pub(super) fn show(gateway: &Gateway, request: &Parts) -> Reply {
+const TOO_OLD: &str = "You signed in some time ago. To go on, please sign in again.";
+
+/// `GET`: the form; whoever is signed in goes on at once, unless a fresher sign-in is asked for where
+/// they go. Cookies that cannot be read are cleared.
+pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Reply {
     let query = request.uri.query().unwrap_or_default();
     let return_to = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "return_to")
@@ -46,8 +49,16 @@ pub(super) fn show(gateway: &Gateway, request: &Parts) -> Reply {
     if let Ok(credentials) = credentials {
         let (check, now) = (RevocationCheck::Local, gateway.clock.now());
         let visitor = gateway.authenticator.visitor(credentials, check, now);
-        if let Visitor::Known(_) = visitor {
-            return go_on(&return_to);
+        if let Visitor::Known(known) = visitor {
+            if !asks_for_fresher(gateway, facts, &return_to, &known, now) {
+                return go_on(&return_to);
+            }
+            let page = LoginPage {
+                return_to: return_to.as_str(),
+                username: known.identity.name.as_str(),
+                message: Some(TOO_OLD),
+            };
+            return gateway.pages.login(StatusCode::OK, &page);
         }
     }
     let page = LoginPage {
@@ -59,6 +70,25 @@ pub(super) fn show(gateway: &Gateway, request: &Parts) -> Reply {
         set_cookies(&mut reply, gateway.cookies.clear());
     }
     reply
+}
+
+/// Whether the route of that page asks for a fresher sign-in than theirs.
+fn asks_for_fresher(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    return_to: &ReturnTo,
+    known: &Known,
+    now: Timestamp,
+) -> bool {
+    let path = return_to.as_str().split('?').next().unwrap_or_default();
+    let Ok(path) = RequestPath::read(path) else {
+        return false;
+    };
+    let Found::Route(id) = gateway.routes.find(facts.host.as_ref(), &path) else {
+        return false;
+    };
+    let asked = |route: &Route| route.asks_for_fresher(known.authenticated_at, now);
+    gateway.routes.route(id).and_then(asked).is_some()
 }
 
 /// `POST`: signs in. A form gets cookies and is sent on; JSON gets what it asks for.

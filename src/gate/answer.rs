@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use url::form_urlencoded;
 
 use crate::authenticate::refusal;
-use crate::identity::Proof;
+use crate::identity::{Proof, Refused};
 use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
 use crate::proxy::ForwardError;
 use crate::reply::{Problem, Reply, see_other};
@@ -32,7 +32,9 @@ pub(super) fn challenge(
 ) -> Challenged {
     let by_cookie = match challenge {
         Challenge::Missing => true,
-        Challenge::Refused(refused) => refused.proof == Proof::Cookie,
+        Challenge::Refused(Refused { proof, .. }) | Challenge::TooOld { proof, .. } => {
+            proof == Proof::Cookie
+        }
     };
     let target = ReturnTo::parse(target, prefix);
     let login_url = login_url(prefix, target.as_str());

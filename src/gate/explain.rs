@@ -51,6 +51,8 @@ pub enum Asker {
         proof: Option<Proof>,
         /// Whether their session lives.
         session: SessionState,
+        /// How long ago they signed in.
+        signed_in_ago: Duration,
     },
 }
 
@@ -215,7 +217,11 @@ impl Explainer {
     /// The access token that the asker would get for their refresh token.
     fn renewed(&self, asker: &Asker) -> Result<Secret<String>, TooLarge> {
         match asker {
-            Asker::User { user, .. } => self.token(user, Proof::Cookie, SessionState::Live),
+            Asker::User {
+                user,
+                signed_in_ago,
+                ..
+            } => self.token(user, Proof::Cookie, SessionState::Live, *signed_in_ago),
             // Not reached: strangers have no refresh token.
             Asker::Stranger => Ok(Secret::new(String::new())),
         }
@@ -233,6 +239,7 @@ impl Explainer {
             user,
             proof,
             session,
+            signed_in_ago,
         } = asker
         else {
             return Ok(None);
@@ -243,7 +250,7 @@ impl Explainer {
         } else {
             Proof::Cookie
         });
-        let token = self.token(user, proof, *session)?;
+        let token = self.token(user, proof, *session, *signed_in_ago)?;
         let token = token.expose();
         let (name, value) = match proof {
             Proof::Bearer => (
@@ -271,6 +278,7 @@ impl Explainer {
         user: &User,
         proof: Proof,
         state: SessionState,
+        signed_in_ago: Duration,
     ) -> Result<Secret<String>, TooLarge> {
         let settings = &self.gateway.config.tokens;
         let ago = match state {
@@ -288,7 +296,7 @@ impl Explainer {
             generation: 1,
             session_epoch: user.session_epoch,
             claims_epoch: user.claims_epoch,
-            authenticated_at: issued_at,
+            authenticated_at: issued_at - signed_in_ago,
             now: issued_at,
             session_ends_at: issued_at + settings.access_ttl,
             id: [0; 16],

@@ -293,7 +293,7 @@ fn conclude(
         notes.denial = Some(Denial::CrossSite);
         return Judged::Refuse(refusal::csrf_problem());
     }
-    let decision = decide(id, &route.rule, visitor);
+    let decision = decide(id, route, visitor, manner.now);
     if let Decision::Deny = decision {
         notes.denial = Some(Denial::NotAllowed);
     }

@@ -42,7 +42,7 @@ pub(super) async fn confirm(
         Ok(false) => {
             let (reason, proof) = (Reason::Revoked, known.proof);
             let refused = Visitor::Refused(Refused { reason, proof });
-            let decision = decide(leave.permit.route(), &route.rule, refused);
+            let decision = decide(leave.permit.route(), route, refused, leave.manner.now);
             decided(gateway, facts, route, parts, decision, leave.manner)
         }
         Err(error) => {

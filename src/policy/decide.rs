@@ -1,7 +1,10 @@
 //! The decision: may this visitor pass this route?
 
+use std::time::Duration;
+
+use crate::clock::Timestamp;
 use crate::identity::{Known, Proof, Refused, Visitor};
-use crate::policy::{Preflight, RouteId, Rule};
+use crate::policy::{Preflight, Route, RouteId, Rule};
 
 /// What is to become of a request.
 #[derive(Debug)]
@@ -23,6 +26,13 @@ pub enum Challenge {
     Missing,
     /// A credential came and is no good.
     Refused(Refused),
+    /// They are signed in and allowed, and signed in too long ago.
+    TooOld {
+        /// How old a sign-in may be here.
+        max_age: Duration,
+        /// How their credential came.
+        proof: Proof,
+    },
 }
 
 /// Leave to send one request to the app. Only [`decide`] makes one.
@@ -57,17 +67,29 @@ impl Permit {
 /// | optional | pass | pass, named | pass | challenge | unavailable |
 /// | signed-in | challenge | pass, named | challenge | challenge | unavailable |
 /// | members | challenge | pass, named; others: deny | challenge | challenge | unavailable |
-pub fn decide(route: RouteId, rule: &Rule, visitor: Visitor) -> Decision {
-    let allow = |known| Decision::Allow(Permit { route, known });
-    match (rule, visitor) {
+///
+/// Whoever would pass named is challenged where the route asks for a fresher sign-in than theirs.
+pub fn decide(id: RouteId, route: &Route, visitor: Visitor, now: Timestamp) -> Decision {
+    let allow = |known| Decision::Allow(Permit { route: id, known });
+    let allow_named = |known: Known| match route.asks_for_fresher(known.authenticated_at, now) {
+        None => allow(Some(known)),
+        Some(max_age) => Decision::Challenge(Challenge::TooOld {
+            max_age,
+            proof: known.proof,
+        }),
+    };
+    match (&route.rule, visitor) {
         (Rule::Anyone, Visitor::Known(_) | Visitor::Unchecked) => allow(None),
         (Rule::Optional | Rule::SignedIn | Rule::Members { .. }, Visitor::Unchecked) => {
             Decision::Unavailable
         }
-        (Rule::Optional | Rule::SignedIn, Visitor::Known(known)) => allow(Some(known)),
+        (Rule::Optional | Rule::SignedIn, Visitor::Known(known)) => allow_named(known),
         (Rule::Members { .. }, Visitor::Known(known)) => {
-            if rule.admits(&known.identity.name, &known.identity.groups) {
-                allow(Some(known))
+            if route
+                .rule
+                .admits(&known.identity.name, &known.identity.groups)
+            {
+                allow_named(known)
             } else {
                 Decision::Deny
             }
@@ -108,10 +130,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::identity::{GroupName, Identity, Reason, SessionId, UserId, UserName};
+    use crate::policy::{Accepts, HostPattern, PathPrefix, RevocationCheck, RouteName};
 
     const ROUTE: RouteId = RouteId(3);
+
+    /// A route with this rule, for sign-ins of at most so many seconds ago.
+    fn route(rule: &Rule, max_auth_age: Option<u64>) -> Route {
+        Route {
+            name: RouteName::parse("app").unwrap(),
+            host: HostPattern::Ours,
+            prefix: PathPrefix::parse("/").unwrap(),
+            rule: rule.clone(),
+            accepts: Accepts {
+                header: true,
+                cookie: true,
+            },
+            preflight: Preflight::Answer,
+            revocation: RevocationCheck::Local,
+            max_auth_age: max_auth_age.map(Duration::from_secs),
+        }
+    }
 
     fn known(name: &str, groups: &[&str]) -> Visitor {
         let groups = groups
@@ -147,7 +186,11 @@ mod tests {
     }
 
     fn told(rule: &Rule, visitor: Visitor) -> String {
-        match decide(ROUTE, rule, visitor) {
+        told_at(&route(rule, None), visitor, 0)
+    }
+
+    fn told_at(route: &Route, visitor: Visitor, seconds: i64) -> String {
+        match decide(ROUTE, route, visitor, Timestamp::from_seconds(seconds)) {
             Decision::Allow(permit) => {
                 assert_eq!(permit.route(), ROUTE);
                 let name = permit
@@ -157,6 +200,9 @@ mod tests {
             }
             Decision::Challenge(Challenge::Missing) => "missing".to_owned(),
             Decision::Challenge(Challenge::Refused(_)) => "refused".to_owned(),
+            Decision::Challenge(Challenge::TooOld { max_age, proof }) => {
+                format!("{proof:?} older than {} s", max_age.as_secs())
+            }
             Decision::Deny => "deny".to_owned(),
             Decision::Unavailable => "unavailable".to_owned(),
         }
@@ -220,6 +266,35 @@ mod tests {
         ] {
             assert_eq!(told(&rule, Visitor::Unchecked), expected, "{rule:?}");
         }
+    }
+
+    #[test]
+    fn fj_07_a_sign_in_is_fresh_until_its_last_moment() {
+        let members = members(&["ops"], &[]);
+        let others = self::members(&["dev"], &[]);
+        let pass = "pass as ada";
+        let old = "Bearer older than 900 s";
+        for (rule, ages) in [
+            (Rule::Anyone, ["pass as nobody"; 3]),
+            (Rule::Optional, [pass, pass, old]),
+            (Rule::SignedIn, [pass, pass, old]),
+            (members, [pass, pass, old]),
+            (others, ["deny"; 3]),
+        ] {
+            let route = route(&rule, Some(900));
+            for (seconds, expected) in [-5, 900, 901].into_iter().zip(ages) {
+                let told = told_at(&route, known("ada", &["ops"]), seconds);
+                assert_eq!(told, expected, "{rule:?} at {seconds}");
+            }
+        }
+    }
+
+    #[test]
+    fn fj_08_what_is_wrong_with_a_token_is_told_before_its_age() {
+        let route = route(&Rule::SignedIn, Some(900));
+        assert_eq!(told_at(&route, refused(Proof::Bearer), 901), "refused");
+        assert_eq!(told_at(&route, Visitor::Stranger, 901), "missing");
+        assert_eq!(told_at(&route, Visitor::Unchecked, 901), "unavailable");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a route is: its name, its hosts, its paths, and who may pass.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::clock::Timestamp;
 use crate::policy::Rule;
 use crate::request::Host;
 use crate::request::path::is_plain;
@@ -88,6 +90,8 @@ pub struct Route {
     pub preflight: Preflight,
     /// Where revocations are looked for.
     pub revocation: RevocationCheck,
+    /// Whoever signed in longer ago must sign in again.
+    pub max_auth_age: Option<Duration>,
 }
 
 /// Why a route name, prefix or host, or a set of routes, is no good.
@@ -116,6 +120,18 @@ pub enum RouteError {
     /// A route under our own prefix.
     #[error("route {0} lies under the prefix of vestibule's own pages")]
     UnderOwnPrefix(String),
+}
+
+impl Route {
+    /// How old a sign-in may be here, where one of that moment is older.
+    pub fn asks_for_fresher(
+        &self,
+        authenticated_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        self.max_auth_age
+            .filter(|max| now.since(authenticated_at) > *max)
+    }
 }
 
 impl RouteName {

@@ -288,6 +288,7 @@ mod tests {
                 },
                 preflight: Preflight::Answer,
                 revocation: RevocationCheck::Local,
+                max_auth_age: None,
             }
         };
         written.iter().enumerate().map(route).collect()

@@ -73,6 +73,7 @@ mod tests {
             },
             preflight: Preflight::Answer,
             revocation: RevocationCheck::Local,
+            max_auth_age: None,
         }
     }
 

@@ -284,6 +284,7 @@ mod tests {
         absolute_ttl: Duration::from_secs(1000),
         grace: GRACE,
         straggler_window: Duration::ZERO,
+        max_per_user: 20,
     };
 
     const fn at(seconds: i64) -> Timestamp {

@@ -16,7 +16,7 @@ use vestibule::{config, random};
 use crate::support::{Answer, Connection, PASSWORD, Request, Tokens, Upstream, wait_until};
 
 /// A clock that stands still until it is moved.
-struct TestClock(AtomicI64);
+pub struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -32,7 +32,7 @@ pub struct House {
 }
 
 impl House {
-    fn in_front_of(upstream: &Upstream) -> Self {
+    pub fn in_front_of(upstream: &Upstream) -> Self {
         let text = format!(
             r#"
             [server]
@@ -48,9 +48,22 @@ impl House {
             upstream = "{}"
             allow = "optional"
 
+            [[routes]]
+            path = "/money"
+            upstream = "{}"
+            max_auth_age = "15m"
+
+            [[routes]]
+            path = "/shop"
+            upstream = "{}"
+            allow = "optional"
+            max_auth_age = "15m"
+
             [storage]
             url = "memory:"
             "#,
+            upstream.url(),
+            upstream.url(),
             upstream.url(),
             upstream.url()
         );
@@ -96,7 +109,7 @@ impl House {
         self.server.as_ref().expect("it runs")
     }
 
-    fn send(&self, request: &Request) -> Answer {
+    pub fn send(&self, request: &Request) -> Answer {
         let mut connection = Connection::open(self.address);
         connection.send(request.to_bytes());
         connection.answer()

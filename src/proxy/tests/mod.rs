@@ -166,7 +166,16 @@ impl Gate {
         let own = OwnPrefix::parse("/vestibule").unwrap();
         let routes = Routes::new(vec![route(1).route], own, Vec::new()).unwrap();
         let (first, _) = routes.iter().next().unwrap();
-        match decide(first, &self.rule, self.visitor.clone()) {
+        let asked = Route {
+            rule: self.rule.clone(),
+            ..route(1).route
+        };
+        match decide(
+            first,
+            &asked,
+            self.visitor.clone(),
+            Timestamp::from_millis(0),
+        ) {
             Decision::Allow(permit) => permit,
             refused => panic!("{refused:?}"),
         }
@@ -186,6 +195,7 @@ fn route(port: u16) -> RouteSettings {
             },
             preflight: Preflight::Answer,
             revocation: RevocationCheck::Local,
+            max_auth_age: None,
         },
         upstream: UpstreamSettings {
             address: AppAddress::Network {
