@@ -101,6 +101,9 @@ pub enum StoreError {
     /// SQLite reported an error.
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// A transaction could not begin or be committed; nothing in it was done.
+    #[error("the database failed")]
+    Transaction(#[source] Arc<rusqlite::Error>),
     /// Another process held the database for too long; nothing was done.
     #[error("another process holds the database")]
     Busy,

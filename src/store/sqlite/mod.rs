@@ -1,4 +1,4 @@
-//! The SQLite store: WAL, every commit durable, one writer thread.
+//! The SQLite store: WAL, every commit durable, one writer thread whose waiting jobs share a commit.
 
 mod file;
 mod keys;
@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
-use crate::store::sqlite::queue::Queue;
+use crate::store::sqlite::queue::{Manner, Queue};
 use crate::store::sqlite::revocations::Watched;
 use crate::store::{
     Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
@@ -31,6 +31,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_START: Duration = Duration::from_secs(5);
 /// Threads that read. A read takes some ten microseconds, so that few are enough.
 const READERS: usize = 2;
+/// The most writes that share a commit, so that one fsync makes all of them durable: some milliseconds
+/// of work at most, for which other processes wait.
+const WRITTEN_AT_ONCE: usize = 64;
+/// Reads gain nothing by company.
+const READING: Manner = Manner {
+    behavior: TransactionBehavior::Deferred,
+    at_once: 1,
+};
 /// Room for every statement of this store.
 const CACHED_STATEMENTS: usize = 64;
 
@@ -58,21 +66,14 @@ impl SqliteStore {
             writer: Queue::start(
                 "store-writer",
                 vec![connection],
-                TransactionBehavior::Immediate,
+                Manner {
+                    behavior: TransactionBehavior::Immediate,
+                    at_once: WRITTEN_AT_ONCE,
+                },
                 &clock,
             )?,
-            readers: Queue::start(
-                "store-reader",
-                readers?,
-                TransactionBehavior::Deferred,
-                &clock,
-            )?,
-            watcher: Queue::start(
-                "store-watcher",
-                watcher,
-                TransactionBehavior::Deferred,
-                &clock,
-            )?,
+            readers: Queue::start("store-reader", readers?, READING, &clock)?,
+            watcher: Queue::start("store-watcher", watcher, READING, &clock)?,
             watched: Arc::default(),
         })
     }
