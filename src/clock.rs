@@ -1,8 +1,12 @@
 //! What time is it? The one place that asks the operating system.
 
+mod steady;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
+
+pub use steady::SteadyClock;
 
 /// A moment: milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +76,7 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The system's wall clock.
+/// The system's wall clock, wherever it jumps: for commands. What runs for long has a [`SteadyClock`].
 #[derive(Debug, Default)]
 pub struct SystemClock;
 

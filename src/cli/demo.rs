@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::cli::demo_app;
 use crate::cli::output;
 use crate::cli::serve::wait_and_stop;
-use crate::clock::SystemClock;
+use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserId, UserName};
 use crate::random;
@@ -29,7 +29,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     let app = demo_app::start().context("cannot start the built-in app")?;
     let port = free_port()?;
     let config = configure(folder.path(), port, app)?;
-    let server = server::start(config, Arc::new(SystemClock), None)?;
+    let server = server::start(config, Arc::new(SteadyClock::new()), None)?;
     let password = random::password();
     add_user(&server, &password)?;
     if port != USUAL_PORT {

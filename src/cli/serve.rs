@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use crate::cli::output;
-use crate::clock::SystemClock;
+use crate::clock::SteadyClock;
 use crate::observe;
 use crate::server::{self, Address, Load, Reloading, Running};
 
@@ -21,7 +21,7 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     }
     let level = log.level();
     let reloading = Some(Reloading { load, level });
-    let server = server::start(config, Arc::new(SystemClock), reloading)?;
+    let server = server::start(config, Arc::new(SteadyClock::new()), reloading)?;
     announce(&server);
     // The log writes a number of more bits as text.
     let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
