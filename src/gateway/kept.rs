@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::authenticate::Flights;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::gateway::Background;
 use crate::login::{Hasher, LocalLogin};
@@ -39,6 +40,7 @@ impl Kept {
         let opened = opened.measured(&metrics.store);
         let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
+        warn_of_the_future(&*opened.sessions, clock.now()).await?;
         let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
         let flights = Flights::new(Arc::clone(&clock), background.0.clone());
         Ok(Self {
@@ -72,6 +74,21 @@ impl Readiness {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
+}
+
+/// Sessions from the future outlive their time: the clock was set back, or was wrong when they were
+/// opened. `now` is by the clock.
+async fn warn_of_the_future(sessions: &dyn Sessions, now: Timestamp) -> Result<(), StoreError> {
+    const SKEW: Duration = Duration::from_secs(60);
+    let newest = sessions.newest().await?;
+    if let Some(newest) = newest.filter(|newest| *newest > now + SKEW) {
+        tracing::warn!(
+            %newest,
+            %now,
+            "the store holds sessions from the future: is this machine's clock right?"
+        );
+    }
+    Ok(())
 }
 
 /// A session that ended while this process was down must stay ended: its access tokens may live on.

@@ -74,6 +74,7 @@ measured! {
     fn live(of: Option<UserId>) -> Vec<SessionRow>;
     fn revocations_after(place: u64) -> RevocationLog;
     fn sweep() -> usize;
+    fn newest() -> Option<Timestamp>;
     fn ping() -> ();
 }
 

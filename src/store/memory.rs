@@ -288,6 +288,15 @@ impl Sessions for MemoryStore {
         })
     }
 
+    fn newest(&self) -> Pending<Option<Timestamp>> {
+        self.run(|state, _| {
+            let ended = |row: &SessionRow| row.revoked.map(|(at, _)| at);
+            let rows = state.sessions.values();
+            rows.map(|row| ended(row).max(Some(row.last_seen_at)))
+                .max()?
+        })
+    }
+
     fn ping(&self) -> Pending<()> {
         self.run(|_, _| ())
     }

@@ -252,6 +252,8 @@ pub trait Sessions: Send + Sync {
     /// Deletes rows of sessions that were over [`KEPT_AFTER_END`] ago, and entries of the log that are
     /// as old; says how many. At most [`SWEPT_AT_ONCE`].
     fn sweep(&self) -> Pending<usize>;
+    /// The latest moment that the store holds of anything that has happened to a session.
+    fn newest(&self) -> Pending<Option<Timestamp>>;
     /// Answers if the store can be read and written.
     fn ping(&self) -> Pending<()>;
 }

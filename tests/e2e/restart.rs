@@ -93,3 +93,21 @@ fn the_database_holds_no_secret_in_clear() {
         assert!(!gateway.log().contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn a_store_with_sessions_from_the_future_is_warned_about() {
+    const WARNING: &str = "the store holds sessions from the future";
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::in_front_of(&upstream);
+    let tokens = sign_in(&gateway, "ada");
+    gateway = gateway.restart();
+    assert!(!gateway.log().contains(WARNING), "{}", gateway.log());
+    let database = rusqlite::Connection::open(gateway.file("vestibule.db")).unwrap();
+    let hour_on = "UPDATE sessions SET last_seen_at = last_seen_at + 3600000";
+    assert_eq!(database.execute(hour_on, []).unwrap(), 1);
+    drop(database);
+    gateway = gateway.restart();
+    assert!(gateway.log().contains(WARNING), "{}", gateway.log());
+    let call = Request::get("/").bearer(&tokens.access).send(&gateway);
+    assert_eq!(call.status, 200, "a warning, and no more");
+}

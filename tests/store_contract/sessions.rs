@@ -26,6 +26,7 @@ on_each_store! {
     a_password_is_not_changed_in_a_session_that_moved_on
     sweeping_deletes_what_has_long_been_over
     sweeping_stops_at_its_limit
+    the_latest_moment_is_of_whatever_happened_last
 }
 
 async fn a_session_is_loaded_as_it_was_opened(store: Store) {
@@ -367,4 +368,19 @@ async fn sweeping_stops_at_its_limit(store: Store) {
     store.clock.set(1_000_000_000);
     assert_eq!(store.sessions.sweep().await.unwrap(), SWEPT_AT_ONCE);
     assert_eq!(store.sessions.sweep().await.unwrap(), 1);
+}
+
+async fn the_latest_moment_is_of_whatever_happened_last(store: Store) {
+    let newest = async || store.sessions.newest().await.unwrap();
+    assert_eq!(newest().await, None);
+    let ada = store.add("ada").await;
+    let first = store.open_session(&ada, 1).await;
+    store.open_session(&ada, 2).await;
+    assert_eq!(newest().await, Some(Timestamp::from_seconds(1)));
+    assert!(store.rotate(&first, &rotation(&first)).await);
+    assert_eq!(newest().await, Some(Timestamp::from_seconds(500)));
+    store.clock.set(600);
+    let ended = store.sessions.revoke(first.id, RevokeReason::SignedOut);
+    assert!(ended.await.unwrap());
+    assert_eq!(newest().await, Some(Timestamp::from_seconds(600)));
 }

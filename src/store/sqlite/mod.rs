@@ -300,6 +300,10 @@ impl Sessions for SqliteStore {
         })
     }
 
+    fn newest(&self) -> Pending<Option<Timestamp>> {
+        self.readers.run(|sql, _| sessions::newest(sql))
+    }
+
     fn ping(&self) -> Pending<()> {
         let written = self.writer.run(|_, _| Ok(()));
         let read = self.readers.run(|sql, _| schema::check(sql));

@@ -252,6 +252,15 @@ pub(super) fn live(
     }
 }
 
+pub(super) fn newest(sql: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let millis: Option<i64> = sql.query_row(
+        "SELECT max(max(last_seen_at, coalesce(revoked_at, last_seen_at))) FROM sessions",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(millis.map(Timestamp::from_millis))
+}
+
 pub(super) fn sweep(sql: &Connection, now: Timestamp) -> Result<usize, StoreError> {
     let deleted = sql
         .prepare_cached(
