@@ -176,13 +176,7 @@ impl Refresher {
                 Some(tokens) => given(tokens),
                 None => Ok(None),
             },
-            (Verdict::Same { confirm }, Some(user)) => {
-                if confirm {
-                    let confirmed = self.sessions.confirm(row.id, row.generation, now);
-                    confirmed.await?;
-                }
-                given(self.pair(&row, user, presented, now)?)
-            }
+            (Verdict::Same, Some(user)) => given(self.pair(&row, user, presented, now)?),
             (Verdict::Redeliver, Some(user)) => {
                 let successor = presented.replaced_by(&row.current, row.next_key, &self.ring);
                 let successor = successor.ok_or(RefreshError::KeyMissing)?;
@@ -196,7 +190,7 @@ impl Refresher {
             }
             (Verdict::Expired, _) => refused(true),
             (Verdict::UserChanged, _)
-            | (Verdict::Rotate | Verdict::Same { .. } | Verdict::Redeliver, None) => {
+            | (Verdict::Rotate | Verdict::Same | Verdict::Redeliver, None) => {
                 self.end(&row, RevokeReason::UserChanged, now).await?;
                 refused(true)
             }
@@ -509,8 +503,9 @@ mod tests {
         let first = house.open().await;
         house.wait(60);
         let second = house.next(&first).await;
-        house.wait(10);
-        house.next(&second).await;
+        house.wait(31);
+        let now = house.clock.now();
+        house.store.confirm(second.session, 2, now).await.unwrap();
         house.wait(60);
         let late = house.refresh(&first).await;
         assert!(matches!(late, Refreshed::Refused { clear: false, .. }));

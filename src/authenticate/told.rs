@@ -10,7 +10,7 @@ use crate::session::Verdict;
 const fn again(verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Rotate => Verdict::Redeliver,
-        Verdict::Same { .. } => Verdict::Same { confirm: false },
+        Verdict::Same => Verdict::Same,
         Verdict::Straggler { .. } => Verdict::Straggler { first: false },
         verdict if ends_for_good(verdict) => Verdict::Revoked,
         verdict => verdict,

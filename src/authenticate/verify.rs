@@ -7,6 +7,7 @@ use quick_cache::sync::Cache;
 
 use crate::authenticate::Credentials;
 use crate::authenticate::cookies::CookiePair;
+use crate::authenticate::receipt::{Receipts, Verified};
 use crate::clock::Timestamp;
 use crate::identity::{Proof, Reason, Refused, Visitor};
 use crate::observe::metrics::tokens::Lookups;
@@ -23,8 +24,10 @@ pub struct Authenticator {
     staleness: Staleness,
     /// Facts about tokens whose signature was checked, by the whole token. Only good tokens are
     /// kept, so that nobody can fill it with forged ones.
-    verified: Cache<Box<str>, Arc<Claims>, ByBytes>,
+    verified: Cache<Box<str>, Arc<Verified>, ByBytes>,
     lookups: Lookups,
+    /// Told of every token that is accepted.
+    receipts: Option<Receipts>,
 }
 
 impl Authenticator {
@@ -46,7 +49,14 @@ impl Authenticator {
             staleness,
             verified: Cache::with_weighter(items, cache_bytes, ByBytes),
             lookups,
+            receipts: None,
         }
+    }
+
+    /// The same, which notes from now on what accepted tokens prove about refresh tokens.
+    pub fn noting(mut self, receipts: Receipts) -> Self {
+        self.receipts = Some(receipts);
+        self
     }
 
     /// Who is asking. A refresh cookie alone makes a stranger. Where the store is to be asked, which
@@ -68,18 +78,22 @@ impl Authenticator {
             }
         };
         let refused = |reason| Visitor::Refused(Refused { reason, proof });
-        let claims = match self.live(token, now) {
-            Ok(claims) => claims,
+        let verified = match self.live(token, now) {
+            Ok(verified) => verified,
             Err(error) => return refused(reason(error)),
         };
+        let claims = &verified.claims;
         match check {
             RevocationCheck::Local | RevocationCheck::Strict
-                if self.revocations.cover(&claims, now) =>
+                if self.revocations.cover(claims, now) =>
             {
                 refused(Reason::Revoked)
             }
             RevocationCheck::Local if self.is_in_the_dark(now) => Visitor::Unchecked,
             RevocationCheck::Local | RevocationCheck::Strict | RevocationCheck::None => {
+                if let Some(receipts) = &self.receipts {
+                    receipts.note(&verified, now);
+                }
                 Visitor::Known(claims.to_known(proof))
             }
         }
@@ -92,15 +106,20 @@ impl Authenticator {
 
     /// The claims of an authentic access token, live or over: for signing out.
     pub fn authentic(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
-        if let Some(claims) = self.verified.get(token) {
+        let verified = self.verified(token)?;
+        Ok(Arc::clone(&verified.claims))
+    }
+
+    fn verified(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
+        if let Some(verified) = self.verified.get(token) {
             self.lookups.hits.inc();
-            return Ok(claims);
+            return Ok(verified);
         }
         self.lookups.misses.inc();
         let claims = access_token::verify(token, &self.settings, &self.ring)?;
-        let claims = Arc::new(claims);
-        self.verified.insert(token.into(), Arc::clone(&claims));
-        Ok(claims)
+        let verified = Arc::new(Verified::new(Arc::new(claims)));
+        self.verified.insert(token.into(), Arc::clone(&verified));
+        Ok(verified)
     }
 
     pub(super) const fn settings(&self) -> &TokenSettings {
@@ -120,10 +139,10 @@ impl Authenticator {
         self.verified.len()
     }
 
-    fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
-        let claims = self.authentic(token)?;
-        claims.check_times(now, &self.settings)?;
-        Ok(claims)
+    fn live(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, TokenError> {
+        let verified = self.verified(token)?;
+        verified.claims.check_times(now, &self.settings)?;
+        Ok(verified)
     }
 }
 
@@ -145,8 +164,8 @@ const fn reason(error: TokenError) -> Reason {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Box<str>, Arc<Claims>> for ByBytes {
-    fn weight(&self, token: &Box<str>, _: &Arc<Claims>) -> u64 {
+impl Weighter<Box<str>, Arc<Verified>> for ByBytes {
+    fn weight(&self, token: &Box<str>, _: &Arc<Verified>) -> u64 {
         const OVERHEAD: u64 = 512;
         OVERHEAD + 3 * token.len() as u64
     }

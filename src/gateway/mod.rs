@@ -9,7 +9,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::authenticate::{
-    AdminToken, AdminTokenError, Authenticator, Cookies, Flights, Refresher, SharedRefresher,
+    AdminToken, AdminTokenError, Authenticator, Cookies, Flights, Receipts, Refresher,
+    SharedRefresher,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -128,8 +129,9 @@ impl Gateway {
     /// When a log cannot be opened or the routes contradict each other. This one goes on then.
     pub fn rebuild(&self, config: Config) -> Result<Self, BuildError> {
         let logs = Logs::follow(self, &config)?;
-        let tells_tokens_alike =
-            self.config.tokens == config.tokens && self.config.staleness == config.staleness;
+        let tells_tokens_alike = self.config.tokens == config.tokens
+            && self.config.staleness == config.staleness
+            && self.config.sessions == config.sessions;
         let mut rebuilt = Self::assemble(config, self.kept(), logs)?;
         if tells_tokens_alike {
             rebuilt.authenticator = Arc::clone(&self.authenticator);
@@ -151,10 +153,13 @@ impl Gateway {
             metrics,
         } = kept;
         let tokens = config.tokens.clone();
+        let grace = config.sessions.grace;
+        let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
+        let authenticator = authenticator(&config, &ring, &revocations, &metrics);
         let cookies = Cookies::new(&config.server.public_urls);
         Ok(Self {
             routes: routes(&config)?,
-            authenticator: Arc::new(authenticator(&config, &ring, &revocations, &metrics)),
+            authenticator: Arc::new(authenticator.noting(receipts)),
             refresher: refresher(
                 &config,
                 &sessions,

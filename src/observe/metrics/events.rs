@@ -227,7 +227,7 @@ mod tests {
             Verdict::Revoked,
             Verdict::UserChanged,
             Verdict::Expired,
-            Verdict::Same { confirm: true },
+            Verdict::Same,
             Verdict::Rotate,
             Verdict::Redeliver,
             Verdict::Straggler { first: true },
