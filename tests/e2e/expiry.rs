@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{PasswordHash, Secret, UserId, UserName};
+use vestibule::identity::{PasswordHash, Secret, SessionId, UserId, UserName};
 use vestibule::server::{self, Address, Running};
 use vestibule::store::NewUser;
 use vestibule::{config, random};
@@ -109,6 +109,18 @@ impl House {
         self.server.as_ref().expect("it runs")
     }
 
+    /// Calls the app with this token until the store knows that its refresh token was received.
+    pub fn prove(&self, tokens: &Tokens) {
+        let server = self.server.as_ref().expect("it runs");
+        let id = SessionId::parse(&tokens.session).expect("an id");
+        assert_eq!(self.call(tokens).status, 200);
+        wait_until("the receipt to be noted", MINUTE, || {
+            let loaded = server.gateway().sessions.load(id);
+            let loaded = server.block_on(loaded).expect("the store answers");
+            loaded.expect("it is there").row.confirmed_at.is_some()
+        });
+    }
+
     pub fn send(&self, request: &Request) -> Answer {
         let mut connection = Connection::open(self.address);
         connection.send(request.to_bytes());
@@ -120,7 +132,7 @@ impl House {
         Tokens::of(&self.send(&Request::post("/vestibule/login").json(&body)))
     }
 
-    fn call(&self, tokens: &Tokens) -> Answer {
+    pub fn call(&self, tokens: &Tokens) -> Answer {
         self.send(&Request::get("/").bearer(&tokens.access))
     }
 
@@ -141,7 +153,7 @@ impl Drop for House {
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(86_400);
 
-fn refusal(answer: &Answer) -> (u16, String) {
+pub fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status, answer.error())
 }
 

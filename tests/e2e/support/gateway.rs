@@ -314,6 +314,15 @@ impl Gateway {
         status.expect("it has ended")
     }
 
+    /// Kills it in the middle of whatever it does, and starts it again on the same database.
+    pub fn crash(mut self) -> Self {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+        let empty = TempDir::new().expect("a temporary folder can be made");
+        let folder = std::mem::replace(&mut self.folder, empty);
+        Self::start(folder, self.environment.clone())
+    }
+
     /// Stops it in good order and starts it again on the same configuration and database.
     pub fn restart(mut self) -> Self {
         self.terminate();
