@@ -138,7 +138,7 @@ fn a_session_refreshes_in_its_delivery() {
 }
 
 #[test]
-fn our_cookies_never_reach_the_app_and_others_stay_as_they_were() {
+fn fj_52_our_cookies_never_reach_the_app_and_others_stay_as_they_were() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream)
         .route("/public", &upstream.url(), "anyone", "")
@@ -262,7 +262,7 @@ fn a_bearer_token_decides_alone_and_the_cookies_are_dropped() {
 }
 
 #[test]
-fn signing_out_clears_the_cookies_and_a_dead_cookie_makes_a_stranger() {
+fn fj_53_signing_out_clears_the_cookies_and_a_dead_cookie_makes_a_stranger() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream)
         .route("/optional", &upstream.url(), "optional", "")

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_refresh_replaces_the_refresh_token_and_keeps_the_session() {
+fn fj_12_a_refresh_replaces_the_refresh_token_and_keeps_the_session() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let first = sign_in(&gateway, "ada");
@@ -36,13 +36,15 @@ fn the_token_just_replaced_gets_the_same_successor() {
 }
 
 #[test]
-fn twenty_parallel_refreshes_make_one_step() {
+fn t_27_fifty_parallel_refreshes_make_one_step() {
     let upstream = Upstream::start();
-    let gateway = Gateway::in_front_of(&upstream);
+    let setup = Setup::in_front_of(&upstream);
+    let in_file = "[observe]\naudit_log.to = \"audit.log\"";
+    let gateway = setup.section(in_file).start();
     let tokens = sign_in(&gateway, "ada");
     let answers: Vec<Tokens> = thread::scope(|scope| {
         let ask = || Tokens::of(&refresh(&gateway, &tokens.refresh));
-        let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+        let asking: Vec<_> = (0..50).map(|_| scope.spawn(ask)).collect();
         asking
             .into_iter()
             .map(|one| one.join().expect("no panic"))
@@ -55,6 +57,9 @@ fn twenty_parallel_refreshes_make_one_step() {
         let call = Request::get("/").bearer(&answer.access).send(&gateway);
         assert_eq!(call.status, 200);
     }
+    let told = gateway.lines("audit.log", 1 + 50);
+    let rotations = told.iter().filter(|line| line["verdict"] == "rotate");
+    assert_eq!(rotations.count(), 1, "{told:?}");
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn a_refresh_token_comes_in_every_documented_way() {
 }
 
 #[test]
-fn what_is_no_refresh_token_is_told_so_and_ends_nothing() {
+fn fj_09_to_fj_11_what_is_no_refresh_token_is_told_so_and_ends_nothing() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -107,7 +112,7 @@ fn what_is_no_refresh_token_is_told_so_and_ends_nothing() {
 
 /// Whoever hangs up gets no answer, but what they asked for is done whole or not at all.
 #[test]
-fn callers_who_hang_up_leave_a_session_in_order() {
+fn t_34_callers_who_hang_up_leave_a_session_in_order() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -115,7 +120,7 @@ fn callers_who_hang_up_leave_a_session_in_order() {
         let request = Request::post(path).json(&json!({"refresh_token": token}));
         gateway.connect().send(request.to_bytes());
     };
-    for _ in 0..50 {
+    for _ in 0..100 {
         send_and_leave("/vestibule/refresh", &tokens.refresh);
     }
     let next = Tokens::of(&refresh(&gateway, &tokens.refresh));

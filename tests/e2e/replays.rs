@@ -1,9 +1,27 @@
 //! Replaced refresh tokens come back: from people whose answers were lost, and from thieves.
+//!
+//! Where the cases are that concern the life of a session, by their ids:
+//!
+//! | id | where |
+//! |---|---|
+//! | FJ-09 to FJ-12, T-27, T-34 | `refreshing` |
+//! | FJ-13, FJ-14, FJ-44 to FJ-46 | `tokens` |
+//! | FJ-47, FJ-51, T-22, T-35 | `revocation`; FJ-51 is T-22's removed user |
+//! | FJ-48 | `expiry` |
+//! | FJ-52, FJ-53 | `cookies` |
+//! | T-23 to T-26, T-29, T-30, T-38, T-50 | here |
+//! | T-33 | `crashes`, and `crashes` of tests/session_model |
+//! | T-36 | `restart` |
+//!
+//! T-25 has no shorter window to be set, because there is no such option.
 
+use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::expiry::{DAY, House, MINUTE, refusal};
-use crate::support::{Tokens, Upstream};
+use crate::support::{Gateway, PASSWORD, Request, Setup, Tokens, Upstream, refresh, sign_in};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -131,4 +149,51 @@ fn t_50_no_token_outlives_the_session_however_often_it_is_refreshed() {
     assert_eq!(house.call(&tokens).status, 200);
     house.pass(MINUTE + 6 * SECOND);
     assert_dead(&house, &tokens);
+}
+
+/// Whatever ends the sessions of a user, while refreshes are under way: none of them brings it back.
+#[test]
+fn t_38_a_refresh_in_flight_brings_no_session_back() {
+    let upstream = Upstream::start();
+    let gateway = Setup::in_front_of(&upstream).start();
+    let password = format!("{PASSWORD}\n");
+    let commands: [(&[&str], &str); 4] = [
+        (&["user", "passwd", "ada"], &password),
+        (&["session", "revoke", "--user", "ada"], ""),
+        (&["user", "disable", "ada"], ""),
+        (&["user", "remove", "ada", "--yes"], ""),
+    ];
+    for (command, input) in commands {
+        gateway.command(&["user", "enable", "ada"], "");
+        let opened = sign_in(&gateway, "ada");
+        let mut given = thread::scope(|scope| {
+            let refreshing = scope.spawn(|| refresh_until_refused(&gateway, opened.clone()));
+            gateway.command(command, input).expect_success();
+            refreshing.join().expect("no panic")
+        });
+        given.push(opened);
+        for tokens in &given {
+            assert_eq!(
+                refresh(&gateway, &tokens.refresh).status,
+                401,
+                "{command:?}"
+            );
+        }
+    }
+}
+
+/// All pairs that it was given.
+fn refresh_until_refused(gateway: &Gateway, mut held: Tokens) -> Vec<Tokens> {
+    let mut given = Vec::new();
+    loop {
+        let body = json!({"refresh_token": held.refresh});
+        let answer = Request::post("/vestibule/refresh")
+            .json(&body)
+            .send(gateway);
+        if answer.status != 200 {
+            return given;
+        }
+        held = Tokens::of(&answer);
+        given.push(held.clone());
+    }
 }

@@ -10,7 +10,7 @@ fn call(gateway: &Gateway, tokens: &Tokens) -> u16 {
 }
 
 #[test]
-fn both_tokens_and_the_cookies_live_on() {
+fn t_36_both_tokens_and_the_cookies_live_on() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -35,7 +35,7 @@ fn both_tokens_and_the_cookies_live_on() {
 }
 
 #[test]
-fn what_was_ended_stays_ended() {
+fn t_36_what_was_ended_stays_ended() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let ended = sign_in(&gateway, "ada");

@@ -68,7 +68,7 @@ fn refused_after(gateway: &Gateway, shown: &[Shown], begun: Instant) -> Duration
 }
 
 #[test]
-fn every_command_that_ends_sessions_ends_their_access_tokens() {
+fn t_22_every_command_that_ends_sessions_ends_their_access_tokens() {
     let password = format!("{PASSWORD}\n");
     let commands: [(&[&str], &str); 6] = [
         (&["session", "revoke", "--user", "ada"], ""),
@@ -172,7 +172,7 @@ fn assert_unavailable(answer: &Answer) {
 }
 
 #[test]
-fn a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
+fn fj_47_a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
     let upstream = Upstream::start();
     let gateway = every_kind_of_route(&upstream, "").start();
     assert!(gateway.log().contains("route /none never asks"));
@@ -221,7 +221,7 @@ fn a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
 }
 
 #[test]
-fn a_silent_store_refuses_the_signed_in_until_it_is_heard_of_again() {
+fn t_35_a_silent_store_refuses_the_signed_in_until_it_is_heard_of_again() {
     let upstream = Upstream::start();
     let gateway = every_kind_of_route(&upstream, "max_staleness = \"5s\"").start();
     let ada = Shown::both(&gateway, "ada");

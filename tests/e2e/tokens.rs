@@ -133,7 +133,7 @@ fn a_bad_token_never_reaches_the_app() {
 }
 
 #[test]
-fn a_revoked_token_never_reaches_the_app() {
+fn fj_44_to_fj_46_a_revoked_token_never_reaches_the_app() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -160,7 +160,7 @@ fn a_revoked_token_never_reaches_the_app() {
 }
 
 #[test]
-fn a_refresh_token_signs_out_as_well() {
+fn fj_13_a_refresh_token_signs_out_as_well() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -205,7 +205,7 @@ fn an_unclear_authorization_is_a_bad_request() {
 }
 
 #[test]
-fn an_optional_route_takes_strangers_but_no_bad_tokens() {
+fn fj_14_an_optional_route_takes_strangers_but_no_bad_tokens() {
     let upstream = Upstream::start();
     let gateway = Setup::new()
         .route("/", &upstream.url(), "optional", "")

@@ -314,10 +314,14 @@ impl Gateway {
         status.expect("it has ended")
     }
 
-    /// Kills it in the middle of whatever it does, and starts it again on the same database.
-    pub fn crash(mut self) -> Self {
+    /// Kills it in the middle of whatever it does.
+    pub fn kill(&mut self) {
         self.child.kill().expect("it is our child");
         self.child.wait().expect("it is our child");
+    }
+
+    /// Starts it again on the same configuration and database once it has ended.
+    pub fn start_again(mut self) -> Self {
         let empty = TempDir::new().expect("a temporary folder can be made");
         let folder = std::mem::replace(&mut self.folder, empty);
         Self::start(folder, self.environment.clone())
@@ -328,9 +332,7 @@ impl Gateway {
         self.terminate();
         let status = self.wait_for_exit(TO_START);
         assert!(status.success(), "{status}");
-        let empty = TempDir::new().expect("a temporary folder can be made");
-        let folder = std::mem::replace(&mut self.folder, empty);
-        Self::start(folder, self.environment.clone())
+        self.start_again()
     }
 
     fn is_ready(&self) -> bool {
