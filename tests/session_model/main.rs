@@ -35,7 +35,7 @@ fn nobody_is_signed_out_whatever_is_lost_late_or_twice() {
 
 #[test]
 fn nobody_is_signed_out_by_a_crash_of_the_browser() {
-    check(1_000, &schedules(Manners::CRASHES), |schedule| {
+    check(3_000, &schedules(Manners::CRASHES), |schedule| {
         world::run(&Bare::open(), schedule)
     });
 }
