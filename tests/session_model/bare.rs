@@ -23,6 +23,7 @@ pub(crate) const SETTINGS: SessionSettings = SessionSettings {
     absolute_ttl: Duration::from_secs(30 * 86_400),
     grace: Duration::from_secs(30),
     straggler_window: Duration::from_secs(300),
+    max_per_user: 20,
 };
 
 static RING: LazyLock<KeyRing> = LazyLock::new(ring);
@@ -112,6 +113,7 @@ impl Server for Bare {
         let (id, generation, key) = (row.id, row.generation, RING.next_key());
         let next = RefreshToken::replacement(id, generation, &row.current, key, &RING)?;
         step(&mut row, &next, self.state.now.get());
+        row.previous = None;
         row.user_epoch += 1;
         self.state.user_epoch.set(row.user_epoch);
         Some(self.state.give(&next))

@@ -9,8 +9,8 @@ use vestibule::clock::Timestamp;
 use vestibule::identity::{PasswordHash, SessionId, User, UserId, UserName};
 use vestibule::session::{RevokeReason, SessionRow};
 use vestibule::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewUser, Pending, RevocationLog,
-    Rotation, SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
+    RevocationLog, Rotation, SealedKey, Sessions, UserChange,
 };
 
 use crate::bare::Pause;
@@ -84,7 +84,7 @@ macro_rules! hooked {
 
 impl Sessions for Hooked {
     hooked! { sessions:
-        fn open(row: SessionRow) -> bool;
+        fn open(session: NewSession) -> Option<Vec<SessionId>>;
         fn load(id: SessionId) -> Option<Loaded>;
         fn rotate(id: SessionId, rotation: Rotation) -> bool;
         fn confirm(id: SessionId, generation: u64, at: Timestamp) -> ();
@@ -95,6 +95,7 @@ impl Sessions for Hooked {
         fn live(of: Option<UserId>) -> Vec<SessionRow>;
         fn revocations_after(place: u64) -> RevocationLog;
         fn sweep() -> usize;
+        fn newest() -> Option<Timestamp>;
         fn ping() -> ();
     }
 }

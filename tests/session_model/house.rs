@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use vestibule::authenticate::{Refreshed, Refresher};
+use vestibule::authenticate::{Occasion, RefreshError, Refreshed, Refresher};
 use vestibule::clock::{Clock, Timestamp};
 use vestibule::identity::{Identity, PasswordHash, SessionId, User, UserId, UserName};
 use vestibule::login::{OpenSession, Opener};
@@ -120,8 +120,8 @@ impl House {
     /// One more session of this user.
     pub(crate) fn sign_in(&self, user: &User) -> Lodger<'_> {
         let opener = opener(&self.store, &self.clock, &self.ring);
-        let tokens = at_once(opener.open(user, wanted())).unwrap();
-        self.lodger(user, tokens.refresh.expose())
+        let opened = at_once(opener.open(user, wanted())).unwrap();
+        self.lodger(user, opened.tokens.refresh.expose())
     }
 
     /// The session that this refresh token belongs to.
@@ -173,6 +173,7 @@ pub(crate) fn wanted() -> OpenSession {
         device: None,
         ip: None,
         user_agent: None,
+        replaces: None,
     }
 }
 
@@ -246,6 +247,14 @@ impl Lodger<'_> {
     }
 }
 
+/// Presents this text at `/refresh`.
+pub(crate) async fn present(refresher: &Refresher, text: &str) -> Result<Refreshed, RefreshError> {
+    match refresher.read(text) {
+        Ok(token) => refresher.exchange(&token, Occasion::Asked).await,
+        Err(refused) => Ok(*refused),
+    }
+}
+
 impl Server for Lodger<'_> {
     fn first(&self) -> Given {
         self.first.clone()
@@ -260,7 +269,7 @@ impl Server for Lodger<'_> {
         let (ring, clock) = (Arc::clone(&self.house.ring), Arc::clone(&self.house.clock));
         let text = text.to_owned();
         Box::pin(async move {
-            match refresher.refresh(&text).await {
+            match present(&refresher, &text).await {
                 Ok(Refreshed::Tokens(tokens, _)) => {
                     let at = clock.0.load(Ordering::Relaxed);
                     Outcome::Given(given(tokens.refresh.expose(), &ring, at))
@@ -268,7 +277,7 @@ impl Server for Lodger<'_> {
                 Ok(Refreshed::Refused { judged, .. }) => {
                     Outcome::Refused(judged.map(|judged| judged.verdict))
                 }
-                Ok(Refreshed::WrongType) => Outcome::Refused(None),
+                Ok(Refreshed::WrongType | Refreshed::NotOnTheWay) => Outcome::Refused(None),
                 Err(_) => Outcome::Unavailable,
             }
         })

@@ -45,7 +45,6 @@ pub(crate) struct Crash {
 pub(crate) struct Password {
     pub(crate) at: i64,
     pub(crate) back: i64,
-    pub(crate) lost: bool,
 }
 
 /// How the session is ended by somebody.
@@ -131,10 +130,7 @@ pub(crate) fn schedules(manners: Manners) -> impl Strategy<Value = Schedule> {
     let share = || 0.0..1.0_f64;
     // Browsers write cookies down every half a minute.
     let crashes = vec((share(), 0..20_000_i64), several(manners.crashes, 3));
-    let passwords = vec(
-        (share(), 0..2_000_i64, any::<bool>()),
-        several(manners.passwords, 2),
-    );
+    let passwords = vec((share(), 0..2_000_i64), several(manners.passwords, 2));
     let ends = prop_oneof![
         Just(End::SignedOut),
         Just(End::Everywhere),
@@ -178,10 +174,9 @@ pub(crate) fn schedules(manners: Manners) -> impl Strategy<Value = Schedule> {
                     .collect(),
                 passwords: passwords
                     .into_iter()
-                    .map(|(share, back, lost)| Password {
+                    .map(|(share, back)| Password {
                         at: after(share, &all),
                         back,
-                        lost,
                     })
                     .collect(),
                 end: end.first().map(|&(share, end)| (after(share, &all), end)),

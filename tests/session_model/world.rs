@@ -59,7 +59,7 @@ enum Event {
     Leaves(usize, Given),
     Arrives(i64, Given),
     Crash(i64),
-    Password { back: i64, lost: bool },
+    Password { back: i64 },
     End(End),
 }
 
@@ -76,6 +76,8 @@ struct World<'a> {
     flights: HashMap<(usize, bool), Flight>,
     /// The one refresh token of each generation.
     texts: BTreeMap<u64, String>,
+    /// The first generation since the password was changed; those before are worth nothing.
+    cut: u64,
     ended: bool,
 }
 
@@ -94,6 +96,7 @@ pub(crate) fn run(server: &dyn Server, schedule: &Schedule) -> Result<(), String
         flights: HashMap::new(),
         texts: BTreeMap::from([(first.generation, first.text)]),
         ended: false,
+        cut: 0,
     };
     for (index, trip) in schedule.trips.iter().enumerate() {
         world.plan(trip.sent, Event::Sent(index));
@@ -102,8 +105,8 @@ pub(crate) fn run(server: &dyn Server, schedule: &Schedule) -> Result<(), String
         world.plan(crash.at, Event::Crash(crash.forgets));
     }
     for password in &schedule.passwords {
-        let (back, lost) = (password.back, password.lost);
-        world.plan(password.at, Event::Password { back, lost });
+        let back = password.back;
+        world.plan(password.at, Event::Password { back });
     }
     if let Some((at, end)) = schedule.end {
         world.plan(at, Event::End(end));
@@ -157,14 +160,11 @@ impl World<'_> {
                 self.jar.push((now, given));
                 self.crashed_at = now;
             }
-            Event::Password { back, lost } => {
-                // Who has missed the answer before this one, too, has nothing left to show.
-                let up_to_date = self.server.newest() == Some(self.held().generation);
+            Event::Password { back } => {
                 if let Some(given) = self.server.change_password() {
                     self.note(&given)?;
-                    if !(lost && up_to_date) {
-                        self.plan(now + back, Event::Arrives(now, given));
-                    }
+                    self.cut = given.generation;
+                    self.plan(now + back, Event::Arrives(now, given));
                 }
             }
             Event::End(how) => {
@@ -202,6 +202,9 @@ impl World<'_> {
                 self.plan(now + trip.pause, Event::Goes(index, again));
             }
             Poll::Ready(Outcome::Given(given)) => {
+                if self.carried[&index].generation < self.cut && given.generation >= self.cut {
+                    return Err("given for a token from before a change of password".to_owned());
+                }
                 self.note(&given)?;
                 if again == trip.again.is_some() {
                     self.plan(now + trip.app, Event::Leaves(index, given));
@@ -210,6 +213,10 @@ impl World<'_> {
             Poll::Ready(Outcome::Refused(Some(Verdict::Straggler { .. })))
             | Poll::Ready(Outcome::Unavailable) => {}
             Poll::Ready(Outcome::Refused(_)) if self.ended => {}
+            // Its place was taken by a change of password, whose answer the browser has missed.
+            Poll::Ready(Outcome::Refused(_)) if self.carried[&index].generation < self.cut => {
+                self.ended = true;
+            }
             Poll::Ready(Outcome::Refused(Some(Verdict::Reuse)))
                 if self.is_hopeless(now, trip.sent, &self.carried[&index]) =>
             {
@@ -226,7 +233,7 @@ impl World<'_> {
 
     /// A token that was replaced twice may end the session, because this is how thieves are told: where
     /// a request takes longer than the grace, or a crash has cost both replacements. So may one that was
-    /// replaced three times, which takes a change of password meanwhile.
+    /// replaced three times.
     fn is_hopeless(&self, now: i64, sent: i64, presented: &Given) -> bool {
         let newest = self.texts.last_key_value().map_or(0, |(newest, _)| *newest);
         let replaced = newest.saturating_sub(presented.generation);
@@ -256,6 +263,7 @@ impl World<'_> {
             let held = self.held();
             return match land(self.server.refresh(&held.text, 0)) {
                 Outcome::Given(_) => Ok(()),
+                Outcome::Refused(_) if held.generation < self.cut => Ok(()),
                 Outcome::Refused(Some(Verdict::Reuse)) if self.is_hopeless(now, now, held) => {
                     Ok(())
                 }
