@@ -87,7 +87,7 @@ pub(super) const fn ends_for_good(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Revoked | Verdict::UserChanged | Verdict::Reuse | Verdict::Fork => true,
         Verdict::Expired
-        | Verdict::Same { .. }
+        | Verdict::Same
         | Verdict::Rotate
         | Verdict::Redeliver
         | Verdict::Straggler { .. }

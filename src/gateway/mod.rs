@@ -152,7 +152,6 @@ impl Gateway {
             readiness,
             metrics,
         } = kept;
-        let tokens = config.tokens.clone();
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);
@@ -167,19 +166,12 @@ impl Gateway {
                 (&revocations, &flights),
                 &logs.audit,
             ),
-            password_changer: PasswordChanger::new(
-                Arc::clone(&directory),
-                Arc::clone(&sessions),
-                login.clone(),
-                Arc::clone(&ring),
-                tokens.clone(),
-                config.sessions,
-            ),
+            password_changer: password_changer(&config, &directory, &sessions, &login, &ring),
             opener: Opener::new(
                 Arc::clone(&sessions),
                 Arc::clone(&clock),
                 Arc::clone(&ring),
-                tokens,
+                config.tokens.clone(),
                 config.sessions,
             ),
             pages: Pages::new(&config.server.prefix),
@@ -277,6 +269,23 @@ fn refresher(
         audit.clone(),
         Arc::clone(flights),
         config.sessions.grace,
+    )
+}
+
+fn password_changer(
+    config: &Config,
+    directory: &Arc<dyn Directory>,
+    sessions: &Arc<dyn Sessions>,
+    login: &LocalLogin,
+    ring: &Arc<KeyRing>,
+) -> PasswordChanger {
+    PasswordChanger::new(
+        Arc::clone(directory),
+        Arc::clone(sessions),
+        login.clone(),
+        Arc::clone(ring),
+        config.tokens.clone(),
+        config.sessions,
     )
 }
 
