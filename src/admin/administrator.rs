@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::authenticate::last_token_ends;
 use crate::clock::Clock;
 use crate::gateway::Gateway;
-use crate::identity::{Email, SessionId, UserId, UserName};
+use crate::identity::{Email, SessionId, User, UserId, UserName};
 use crate::observe::{Audit, By, Event, Source};
 use crate::session::{Revocations, TokenSettings};
 use crate::store::{Directory, Opened, Sessions, StoreError};
@@ -95,6 +95,15 @@ impl Administrator {
         if let Some(here) = &self.here {
             let until = last_token_ends(here.clock.now(), &here.tokens);
             here.revocations.end_user(user, epoch, until);
+        }
+    }
+
+    /// Access tokens that tell of the user as they were before are replaced from now on.
+    pub(super) fn outdate_tokens_of(&self, user: &User) {
+        if let Some(here) = &self.here {
+            let until = last_token_ends(here.clock.now(), &here.tokens);
+            let (id, epoch) = (user.id.clone(), user.claims_epoch);
+            here.revocations.outdate_user(id, epoch, until);
         }
     }
 }

@@ -92,6 +92,7 @@ impl Administrator {
         let email = change.email.clone().flatten();
         match self.directory.change_user(name.clone(), change).await? {
             ChangeUser::Changed(user) => {
+                self.outdate_tokens_of(&user);
                 self.note_user(&user, |user, by| Event::UserChanged { user, by });
                 Ok(user)
             }

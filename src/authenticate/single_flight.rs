@@ -270,7 +270,9 @@ impl SharedRefresher {
         match &*landed.outcome {
             // Who asks is told at once what another process ended; apps learn that within a second.
             Ok(Refreshed::Tokens(tokens, judged)) => {
-                occasion == Occasion::OnTheWay && self.may_set(tokens, &judged.user, landed.at)
+                occasion == Occasion::OnTheWay
+                    && self.may_set(tokens, &judged.user, landed.at)
+                    && !(self.revocations).outdates(&judged.user, tokens.claims_epoch)
             }
             Ok(Refreshed::Refused { judged, .. }) => judged
                 .as_ref()

@@ -89,6 +89,14 @@ impl Authenticator {
             {
                 refused(Reason::Revoked)
             }
+            // What it tells of its user is not so any more: the session gets another.
+            RevocationCheck::Local | RevocationCheck::Strict
+                if self
+                    .revocations
+                    .outdates(&claims.identity.id, claims.claims_epoch) =>
+            {
+                refused(Reason::Expired)
+            }
             RevocationCheck::Local if self.is_in_the_dark(now) => Visitor::Unchecked,
             RevocationCheck::Local | RevocationCheck::Strict | RevocationCheck::None => {
                 if let Some(receipts) = &self.receipts {

@@ -45,8 +45,7 @@ pub(super) enum Command {
     /// Change what apps are told about somebody
     #[command(
         override_usage = "vestibule user set <NAME> <OPTIONS>",
-        after_help = "It shows when their access token is renewed, after tokens.access_ttl at most. To \
-                      have it at once,\nend their sessions: vestibule session revoke --user NAME"
+        after_help = "A running gateway tells apps of it within about a second. Nobody is signed out."
     )]
     Set(Set),
     /// Keep somebody from signing in and end all sessions

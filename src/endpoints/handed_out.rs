@@ -71,6 +71,7 @@ mod tests {
             refresh_expires_at: Timestamp::from_seconds(2000),
             session: SessionId::from_bytes([0; 16]),
             generation: 1,
+            claims_epoch: 1,
             session_epoch: 0,
             delivery,
             remember: true,

@@ -168,7 +168,8 @@ impl Streams {
 
 impl Entry {
     /// A session that ended is over at once. A raised epoch is a question: the session in which the
-    /// password was changed goes on. So is the end of an idle session, which a refresh may have moved.
+    /// password was changed goes on. So is the end of an idle session, which a refresh may have moved, and so are other groups,
+    /// which may still let the user pass.
     fn standing(&self, look: u64, revocations: &Revocations, now: Timestamp) -> Standing {
         if look < self.begun + YOUNG {
             return Standing::Good;
@@ -177,7 +178,9 @@ impl Entry {
         if is_past(self.last_end) || revocations.cover_session(self.known.session, now) {
             return Standing::Over;
         }
-        let at_once = is_past(self.ends_at) || self.is_of_an_ended_epoch(revocations);
+        let at_once = is_past(self.ends_at)
+            || self.is_of_an_ended_epoch(revocations)
+            || self.is_outdated(revocations);
         if at_once || look >= self.ask_at {
             Standing::Doubtful { at_once }
         } else {
@@ -194,13 +197,20 @@ impl Entry {
         revocations.cover_user(&identity.id, *session_epoch)
     }
 
+    fn is_outdated(&self, revocations: &Revocations) -> bool {
+        revocations.outdates(&self.known.identity.id, self.known.claims_epoch)
+    }
+
     /// Takes over what the store says; whether the rule still lets the user pass.
     fn goes_on(&mut self, life: &Life) -> bool {
         self.known.session_epoch = life.loaded.row.user_epoch;
         self.ends_at = Some(life.ends_at);
         self.last_end = Some(life.last_end);
         match &life.loaded.user {
-            Some(user) => self.rule.admits(&user.name, &user.groups),
+            Some(user) => {
+                self.known.claims_epoch = user.claims_epoch;
+                self.rule.admits(&user.name, &user.groups)
+            }
             None => false,
         }
     }

@@ -20,6 +20,8 @@ pub struct Tokens {
     pub generation: u64,
     /// The session epoch in the access token.
     pub session_epoch: u64,
+    /// The claims epoch in the access token.
+    pub claims_epoch: u64,
     /// Where they go.
     pub delivery: Delivery,
     /// Whether cookies outlive the browser's closing.
@@ -59,6 +61,7 @@ pub fn issue(
         session: row.id,
         generation: refresh.generation,
         session_epoch: row.user_epoch,
+        claims_epoch: user.claims_epoch,
         delivery: row.delivery,
         remember: row.remember,
         issued_at: now,

@@ -51,6 +51,8 @@ struct EndedSession {
 struct EndedUser {
     /// The smallest session epoch that is not ended.
     epoch: u64,
+    /// The smallest claims epoch that is not outdated.
+    claims_epoch: u64,
     until: Timestamp,
 }
 
@@ -77,15 +79,30 @@ impl Revocations {
 
     /// From now on, access tokens of this user with a smaller session epoch are refused.
     pub fn end_user(&self, user: UserId, epoch: u64, until: Timestamp) {
+        self.raise(user, (epoch, 0), until);
+    }
+
+    /// From now on, access tokens of this user with a smaller claims epoch count as over: they tell
+    /// apps what is not so any more. Their sessions go on and get new ones.
+    pub fn outdate_user(&self, user: UserId, claims_epoch: u64, until: Timestamp) {
+        self.raise(user, (0, claims_epoch), until);
+    }
+
+    fn raise(&self, user: UserId, (epoch, claims_epoch): (u64, u64), until: Timestamp) {
         match self.users.entry(user) {
             Entry::Occupied(mut entry) => {
                 let ended = entry.get_mut();
                 ended.epoch = ended.epoch.max(epoch);
+                ended.claims_epoch = ended.claims_epoch.max(claims_epoch);
                 ended.until = ended.until.max(until);
             }
             Entry::Vacant(entry) => {
                 self.count.fetch_add(1, Ordering::Release);
-                entry.insert(EndedUser { epoch, until });
+                entry.insert(EndedUser {
+                    epoch,
+                    claims_epoch,
+                    until,
+                });
             }
         }
     }
@@ -110,6 +127,12 @@ impl Revocations {
     /// goes on with a larger one.
     pub fn cover_user(&self, user: &UserId, session_epoch: u64) -> bool {
         self.holds_any() && (self.users.get(user)).is_some_and(|ended| session_epoch < ended.epoch)
+    }
+
+    /// Whether what was told of the user in this claims epoch is not so any more.
+    pub fn outdates(&self, user: &UserId, claims_epoch: u64) -> bool {
+        self.holds_any()
+            && (self.users.get(user)).is_some_and(|ended| claims_epoch < ended.claims_epoch)
     }
 
     fn holds_any(&self) -> bool {
@@ -203,6 +226,24 @@ mod tests {
 
     fn count(revocations: &Revocations) -> usize {
         revocations.count.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn a_change_of_claims_outdates_tokens_and_ends_no_session() {
+        let revocations = Revocations::default();
+        let user = UserId::from_bytes([1; 16]);
+        revocations.outdate_user(user.clone(), 3, LATER);
+        for (claims_epoch, is_outdated) in [(2, true), (3, false), (4, false)] {
+            assert_eq!(revocations.outdates(&user, claims_epoch), is_outdated);
+        }
+        assert!(!revocations.outdates(&UserId::from_bytes([2; 16]), 1));
+        assert!(!revocations.cover(&claims(1, 1, 0), NOW), "it goes on");
+        // Neither counter lowers the other.
+        revocations.end_user(user.clone(), 5, LATER);
+        assert!(revocations.outdates(&user, 2) && revocations.cover(&claims(1, 1, 4), NOW));
+        revocations.forget_before(LATER);
+        assert!(!revocations.outdates(&user, 2));
+        assert_eq!(revocations.held(), 0);
     }
 
     #[test]

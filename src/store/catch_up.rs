@@ -53,5 +53,6 @@ fn apply(revocations: &Revocations, entry: &Revocation, now: Timestamp, spans: S
         Ended::Session(id) if is_replaced => revocations.end_session_from(*id, from, until),
         Ended::Session(id) => revocations.end_session(*id, until),
         Ended::User { id, epoch } => revocations.end_user(id.clone(), *epoch, until),
+        Ended::Claims { id, epoch } => revocations.outdate_user(id.clone(), *epoch, until),
     }
 }

@@ -69,7 +69,7 @@ impl Directory for MemoryStore {
     }
 
     fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser> {
-        self.run(|state, _| {
+        self.run(|state, now| {
             let Some(account) = state.accounts.get(&name) else {
                 return ChangeUser::NoSuchUser;
             };
@@ -81,6 +81,8 @@ impl Directory for MemoryStore {
             if let Some(account) = state.accounts.get_mut(&name) {
                 account.user = user.clone();
             }
+            let (id, epoch) = (user.id.clone(), user.claims_epoch);
+            state.log(Ended::Claims { id, epoch }, RevokeReason::UserChanged, now);
             ChangeUser::Changed(user)
         })
     }

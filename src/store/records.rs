@@ -194,6 +194,13 @@ pub enum Ended {
         /// The epoch of those that go on.
         epoch: u64,
     },
+    /// What access tokens with a smaller claims epoch than this tell of a user. Their sessions go on.
+    Claims {
+        /// Of whom.
+        id: UserId,
+        /// The epoch of those that tell it as it is now.
+        epoch: u64,
+    },
 }
 
 /// A part of the revocation log, in order.

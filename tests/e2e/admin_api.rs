@@ -148,7 +148,15 @@ fn a_change_that_ends_nothing_ends_nothing() {
         let answer = call(&gateway, method, path, body);
         assert!(matches!(answer.status, 200 | 204), "{}", answer.text());
     }
-    assert_eq!(app(&gateway, &tokens.access), 200);
+    // What it tells of the groups is not so any more; the session goes on.
+    let outdated = Request::get("/").bearer(&tokens.access).send(&gateway);
+    assert_eq!(refusal(&outdated), (401, "token_expired".to_owned()));
+    let next = Tokens::of(&refresh(&gateway, &tokens.refresh));
+    assert_eq!(app(&gateway, &next.access), 200);
+    assert_eq!(
+        upstream.last().head.first("x-forwarded-groups"),
+        Some("ops")
+    );
     assert_eq!(app(&gateway, &eve.access), 401);
 }
 

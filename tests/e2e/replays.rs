@@ -4,16 +4,20 @@
 //!
 //! | id | where |
 //! |---|---|
+//! | FJ-05 to FJ-08 | `reauthentication` |
 //! | FJ-09 to FJ-12, T-27, T-34 | `refreshing` |
 //! | FJ-13, FJ-14, FJ-44 to FJ-46 | `tokens` |
-//! | FJ-47, FJ-51, T-22, T-35 | `revocation`; FJ-51 is T-22's removed user |
+//! | FJ-47, FJ-51, FJ-80, T-22, T-35, T-38 (groups) | `revocation`; FJ-51 is T-22's removed user |
 //! | FJ-48 | `expiry` |
 //! | FJ-52, FJ-53 | `cookies` |
 //! | T-23 to T-26, T-29, T-30, T-38, T-50 | here |
+//! | T-27, T-28, T-31 (by requests to an app), T-35 (renewal) | `renewing_in_time`, `renewing` |
 //! | T-33 | `crashes`, and `crashes` of tests/session_model |
 //! | T-36 | `restart` |
+//! | T-52 | `session_limits` |
 //!
-//! T-25 has no shorter window to be set, because there is no such option.
+//! T-25 has no shorter window to be set, because there is no such option. T-22 and T-27 over several
+//! replicas wait for stores that several replicas can share.
 
 use std::thread;
 use std::time::Duration;

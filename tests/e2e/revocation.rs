@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    Answer, Gateway, Hold, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in, refresh,
-    sign_in, wait_until,
+    Answer, Gateway, Hold, Jar, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in,
+    refresh, sign_in, wait_until,
 };
 
 /// How long after a command an access token may still be good.
@@ -105,6 +105,41 @@ fn t_22_every_command_that_ends_sessions_ends_their_access_tokens() {
     let gateway = gateway.restart();
     assert!(ended.iter().all(|shown| !shown.passes(&gateway)));
     assert!(after.iter().all(|shown| shown.passes(&gateway)));
+}
+
+/// What apps are told follows the change; nobody is signed out by it.
+#[test]
+fn fj_80_t_38_other_groups_show_at_the_next_request_and_end_no_session() {
+    let upstream = Upstream::start();
+    let gateway = Setup::in_front_of(&upstream)
+        .route("/ops", &upstream.url(), "{ groups = [\"ops\"] }", "")
+        .start();
+    let mut jar = Jar::of(&browser_sign_in(&gateway, "ada"));
+    let tokens = sign_in(&gateway, "ada");
+    let mut visit = |path: &str| {
+        let answer = jar.with(Request::get(path)).send(&gateway);
+        jar.take(&answer.head);
+        answer.status
+    };
+    assert_eq!((visit("/"), visit("/ops")), (200, 403));
+    for (groups, on_ops) in [("ops", 200), ("engineers", 403)] {
+        let set = ["user", "set", "ada", "--group", groups];
+        gateway.command(&set, "").expect_success();
+        let begun = Instant::now();
+        while visit("/") == 200 && upstream.last().head.first("x-forwarded-groups") != Some(groups)
+        {
+            assert!(begun.elapsed() < CEILING, "still told of other groups");
+        }
+        assert_eq!((visit("/"), visit("/ops")), (200, on_ops));
+    }
+    let outdated = Request::get("/").bearer(&tokens.access).send(&gateway);
+    assert_eq!(
+        (outdated.status, outdated.error()),
+        (401, "token_expired".to_owned())
+    );
+    let next = Tokens::of(&refresh(&gateway, &tokens.refresh));
+    let now = Request::get("/").bearer(&next.access).send(&gateway);
+    assert_eq!(now.status, 200);
 }
 
 #[test]

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{PasswordHash, SessionId, User};
+use vestibule::identity::{GroupName, PasswordHash, SessionId, User};
 use vestibule::session::{Claims, Revocations, RevokeReason};
 use vestibule::store::{
-    Ended, KEPT_AFTER_END, KeptSession, READ_AT_ONCE, Revocation, RevocationLog, Spans, catch_up,
+    ChangeUser, Ended, KEPT_AFTER_END, KeptSession, READ_AT_ONCE, Revocation, RevocationLog, Spans,
+    UserChange, catch_up,
 };
 
 use crate::support::{Store, claims, name, rotation};
 
 on_each_store! {
     every_end_is_logged_in_order
+    a_change_of_claims_is_logged_and_ends_nothing
     what_ends_nothing_is_not_logged
     revoking_all_is_logged_for_everybody_who_has_a_session
     the_log_is_read_in_parts
@@ -98,6 +100,27 @@ async fn every_end_is_logged_in_order(store: Store) {
     );
     assert_eq!(ended(&store, next.last).await, []);
     assert_eq!(log(&store, next.last).await.last, next.last);
+}
+
+async fn a_change_of_claims_is_logged_and_ends_nothing(store: Store) {
+    let ada = store.add("ada").await;
+    let session = store.open_session(&ada, 1).await;
+    let change = UserChange {
+        groups: Some(vec![GroupName::parse("dev").unwrap()]),
+        ..UserChange::default()
+    };
+    let changed = store.directory.change_user(name("ada"), change).await;
+    let ChangeUser::Changed(changed) = changed.unwrap() else {
+        panic!("ada is there");
+    };
+    let (id, epoch) = (ada.id.clone(), changed.claims_epoch);
+    assert_eq!(epoch, ada.claims_epoch + 1);
+    assert_eq!(ended(&store, 0).await, [Ended::Claims { id, epoch }]);
+    assert_eq!(store.end_of(session.id).await, None);
+    let revocations = Revocations::default();
+    follow(&store, &revocations).await;
+    assert!(revocations.outdates(&ada.id, ada.claims_epoch));
+    assert!(!revocations.outdates(&ada.id, epoch));
 }
 
 async fn what_ends_nothing_is_not_logged(store: Store) {

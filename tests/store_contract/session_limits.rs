@@ -36,7 +36,7 @@ async fn ended(store: &Store) -> Vec<(u64, RevokeReason)> {
     let log = store.sessions.revocations_after(0).await.unwrap();
     let entry = |entry: &Revocation| match entry.ended {
         Ended::Session(id) => Some((number(id), entry.reason)),
-        Ended::User { .. } => None,
+        Ended::User { .. } | Ended::Claims { .. } => None,
     };
     log.entries.iter().filter_map(entry).collect()
 }

@@ -131,8 +131,13 @@ impl Directory for SqliteStore {
     }
 
     fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser> {
-        self.writer
-            .run(move |sql, _| users::change(sql, &name, change))
+        self.writer.run(move |sql, now| {
+            let changed = users::change(sql, &name, change)?;
+            if let ChangeUser::Changed(user) = &changed {
+                revocations::add_claims(sql, user, now)?;
+            }
+            Ok(changed)
+        })
     }
 
     fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::clock::Timestamp;
-use crate::identity::{SessionId, UserId};
+use crate::identity::{SessionId, User, UserId};
 use crate::session::RevokeReason;
 use crate::store::{Ended, KEPT_AFTER_END, READ_AT_ONCE, Revocation, RevocationLog, StoreError};
 
@@ -37,6 +37,17 @@ pub(super) fn add_user(
     Ok(())
 }
 
+/// What is told of the user has changed.
+pub(super) fn add_claims(sql: &Connection, user: &User, now: Timestamp) -> Result<(), StoreError> {
+    let reason = RevokeReason::UserChanged.as_str();
+    sql.prepare_cached(
+        "INSERT INTO revocations (at, reason, user_id, epoch, of_claims)
+         VALUES (?1, ?2, ?3, ?4, 1)",
+    )?
+    .execute((now.millis(), reason, user.id.as_str(), user.claims_epoch))?;
+    Ok(())
+}
+
 /// An entry, with their present epoch, for every user who may have an access token.
 pub(super) fn add_everybody(
     sql: &Connection,
@@ -53,8 +64,9 @@ pub(super) fn add_everybody(
 }
 
 /// What comes after `seq`, or all that is kept where the log ends before it: a backup was put in the
-/// place of the database, and what is ended from now on gets places that were used before. Where nobody has written since the log was last read to its end, which is
-/// what a connection of its own learns from `data_version` without reading a page, it is not read.
+/// place of the database, and what is ended from now on gets places that were used before. Where
+/// nobody has written since the log was last read to its end, which is what a connection of its own
+/// learns from `data_version` without reading a page, it is not read.
 pub(super) fn after(
     sql: &Connection,
     seq: u64,
@@ -110,10 +122,14 @@ fn revocation(row: &Row<'_>) -> Result<Revocation, StoreError> {
     let reason: String = row.get("reason")?;
     let user: Option<String> = row.get("user_id")?;
     let ended = match user {
-        Some(user) => Ended::User {
-            id: UserId::parse(&user).ok_or(StoreError::Unreadable("user id"))?,
-            epoch: row.get("epoch")?,
-        },
+        Some(user) => {
+            let id = UserId::parse(&user).ok_or(StoreError::Unreadable("user id"))?;
+            let epoch = row.get("epoch")?;
+            match row.get("of_claims")? {
+                true => Ended::Claims { id, epoch },
+                false => Ended::User { id, epoch },
+            }
+        }
         None => Ended::Session(SessionId::from_bytes(row.get("session_id")?)),
     };
     Ok(Revocation {
