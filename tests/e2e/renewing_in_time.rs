@@ -1,42 +1,32 @@
 //! Sessions are renewed as time passes, with a clock that the test moves. The gateway runs in this
 //! process.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::ops::Deref;
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{PasswordHash, Secret, UserId, UserName};
-use vestibule::server::{self, Address, Running};
-use vestibule::store::NewUser;
-use vestibule::{config, random};
 
+use crate::expiry::{DAY, House, MINUTE};
 use crate::support::{
     Answer, Connection, Jar, PASSWORD, Request, Upstream, cookies_of, wait_until,
 };
 
-/// A clock that stands still until it is moved.
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_seconds(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// A gateway over a store in memory, and its time.
-struct House {
-    clock: Arc<TestClock>,
-    server: Option<Running>,
-    address: SocketAddr,
+/// A gateway with an audit log, and its time.
+struct Home {
+    house: House,
     folder: TempDir,
 }
 
-impl House {
+impl Deref for Home {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.house
+    }
+}
+
+impl Home {
     fn in_front_of(upstream: &Upstream, sections: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let text = format!(
@@ -46,45 +36,12 @@ impl House {
             upstream.url(),
             folder.path().join("audit.log").display(),
         );
-        let config = config::parse(&text, Path::new(".")).expect("a good configuration");
-        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
-        let server = server::start(config, clock.clone(), None).expect("it starts");
-        let added = server.gateway().directory.add_user(NewUser {
-            id: UserId::from_bytes(random::bytes()),
-            name: UserName::parse("ada").expect("a name"),
-            display_name: None,
-            email: None,
-            groups: Vec::new(),
-            password: PasswordHash::of(&Secret::new(PASSWORD.to_owned()), &random::bytes()),
-        });
-        server.block_on(added).expect("the user is added");
-        let Address::Http(address) = server.addresses()[0] else {
-            panic!("it listens on a port");
-        };
-        Self {
-            address,
-            clock,
-            server: Some(server),
-            folder,
-        }
-    }
-
-    fn pass(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
-        let gateway = self.server.as_ref().expect("it runs").gateway();
-        wait_until("the gateway to hear from its store", PATIENCE, || {
-            !gateway.is_stale()
-        });
+        let house = House::of(&text);
+        Self { house, folder }
     }
 
     fn connect(&self) -> Connection {
         Connection::open(self.address)
-    }
-
-    fn send(&self, request: &Request) -> Answer {
-        let mut connection = self.connect();
-        connection.send(request.to_bytes());
-        connection.answer()
     }
 
     /// Sends the request of a browser with these cookies, which keeps what it is told to keep.
@@ -107,7 +64,7 @@ impl House {
 
     /// Waits until the store knows that the last refresh token was received.
     fn wait_for_receipt(&self) {
-        let server = self.server.as_ref().expect("it runs");
+        let server = self.server();
         wait_until("the receipt to be noted", PATIENCE, || {
             let live = server.block_on(server.gateway().sessions.live(None));
             let live = live.expect("the store answers");
@@ -117,7 +74,7 @@ impl House {
 
     /// How often this verdict is in the audit log.
     fn told(&self, verdict: &str) -> usize {
-        let gateway = self.server.as_ref().expect("it runs").gateway();
+        let gateway = self.server().gateway();
         let sink = gateway.audit.sink().expect("there is a log");
         sink.flush();
         let text = std::fs::read_to_string(self.folder.path().join("audit.log"));
@@ -126,17 +83,8 @@ impl House {
     }
 }
 
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.stop();
-        }
-    }
-}
-
 const PATIENCE: Duration = Duration::from_secs(60);
-const MINUTE: i64 = 60;
-const DAY: i64 = 86_400;
+const SECOND: Duration = Duration::from_secs(1);
 
 fn brings_cookies(answer: &Answer) -> bool {
     !answer.head.all("set-cookie").is_empty()
@@ -145,7 +93,7 @@ fn brings_cookies(answer: &Answer) -> bool {
 #[test]
 fn t_27_t_28_fifty_requests_and_fifty_refreshes_with_one_expired_pair_take_one_step() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let old = house.sign_in();
     house.pass(10 * MINUTE);
     let forwarded = old.with(Request::get("/"));
@@ -177,7 +125,7 @@ fn t_27_t_28_fifty_requests_and_fifty_refreshes_with_one_expired_pair_take_one_s
 #[test]
 fn t_31_a_late_answer_never_overwrites_newer_cookies() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let mut jar = house.sign_in();
     house.pass(10 * MINUTE);
     let mut slow = house.connect();
@@ -201,7 +149,7 @@ fn t_31_a_late_answer_never_overwrites_newer_cookies() {
 #[test]
 fn an_app_slower_than_everything_still_delivers_the_cookies_if_none_are_newer() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let mut jar = house.sign_in();
     house.pass(10 * MINUTE);
     let mut slow = house.connect();
@@ -220,10 +168,10 @@ fn an_app_slower_than_everything_still_delivers_the_cookies_if_none_are_newer() 
 fn a_browser_stays_signed_in_for_many_lives_of_its_access_cookie() {
     let upstream = Upstream::start();
     let tokens = "[tokens]\naccess_ttl = \"30s\"\nleeway = \"0s\"\n[sessions]\ngrace = \"10s\"";
-    let house = House::in_front_of(&upstream, tokens);
+    let house = Home::in_front_of(&upstream, tokens);
     let mut jar = house.sign_in();
     for round in 0..60 {
-        house.pass(7 + 13 * (round % 5));
+        house.pass((7 + 13 * (round % 5)) * SECOND);
         let page = house.visit(&mut jar, Request::get("/").navigating());
         assert_eq!(page.status, 200, "round {round}");
         let sent = house.visit(&mut jar, Request::post("/form").same_origin());
@@ -248,11 +196,11 @@ fn a_browser_stays_signed_in_for_many_lives_of_its_access_cookie() {
 #[test]
 fn an_access_cookie_that_ends_soon_is_renewed_before() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let mut jar = house.sign_in();
-    house.pass(4 * MINUTE - 1);
+    house.pass(4 * MINUTE - SECOND);
     assert!(!brings_cookies(&house.visit(&mut jar, Request::get("/"))));
-    house.pass(1);
+    house.pass(SECOND);
     assert!(brings_cookies(&house.visit(&mut jar, Request::get("/"))));
     assert_eq!(jar.generation(), 2);
     assert!(!brings_cookies(&house.visit(&mut jar, Request::get("/"))));
@@ -266,7 +214,7 @@ fn an_access_cookie_that_ends_soon_is_renewed_before() {
 #[test]
 fn cookies_of_two_sessions_renew_nothing() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let [one, other] = [(), ()].map(|()| house.sign_in());
     house.pass(10 * MINUTE);
     let mixed = one.mixed_with(&other);
@@ -286,7 +234,7 @@ fn cookies_of_two_sessions_renew_nothing() {
 #[test]
 fn a_navigation_that_was_held_up_comes_again_once() {
     let upstream = Upstream::start();
-    let house = House::in_front_of(&upstream, "");
+    let house = Home::in_front_of(&upstream, "");
     let mut previous = house.sign_in();
     let mut current = previous.clone();
     house.pass(10 * MINUTE);
