@@ -94,8 +94,9 @@ impl Certificates {
 
     /// From now on, new connections are served with this one.
     pub(super) fn show(&self, certificate: Certificate) {
-        let Certificate { config, seen } = certificate;
-        *self.seen() = seen;
+        let Certificate { config, seen: read } = certificate;
+        let mut seen = self.seen();
+        *seen = read;
         self.current.store(Arc::new(config));
     }
 
@@ -113,7 +114,14 @@ impl Certificates {
             *before = now;
             settings.clone()
         };
-        self.show(Self::read(settings)?);
+        let Certificate { config, seen: read } = Self::read(settings)?;
+        let mut seen = self.seen();
+        // A reload may have named other files meanwhile: they are the ones to show.
+        if seen.0 != read.0 {
+            return Ok(false);
+        }
+        *seen = read;
+        self.current.store(Arc::new(config));
         Ok(true)
     }
 
