@@ -121,7 +121,7 @@ pub struct NewSession {
     /// The session that was signed in before in the same browser: it is ended.
     pub replaces: Option<SessionId>,
     /// The most live sessions of this user in this delivery, this one among them. What is too many
-    /// is ended: those never used first, then the longest idle.
+    /// is ended: those never refreshed first, then the longest idle.
     pub most: usize,
 }
 
