@@ -193,12 +193,9 @@ pub(super) fn installed() -> &'static Path {
     })
 }
 
-/// A program of the Python environment.
-pub fn script(name: &str) -> PathBuf {
-    installed().join("venv/bin").join(name)
-}
-
-fn python(arguments: &[&str]) -> Command {
+/// The environment's Python. Not the programs beside it: they name the folder in which they were
+/// installed, and it may have been moved.
+pub fn python(arguments: &[&str]) -> Command {
     let mut command = Command::new(installed().join("venv/bin/python"));
     command.arg("-u").args(arguments).stdin(Stdio::null());
     command
