@@ -57,6 +57,7 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
                 return_to: return_to.as_str(),
                 username: known.identity.name.as_str(),
                 message: Some(TOO_OLD),
+                again: true,
             };
             return gateway.pages.login(StatusCode::OK, &page);
         }
@@ -274,6 +275,7 @@ fn refused(gateway: &Gateway, attempt: &Attempt) -> Answer {
         return_to: return_to.as_str(),
         username: &attempt.username,
         message: Some(WRONG),
+        again: false,
     };
     let mut reply = gateway.pages.login(problem.status, &page);
     problem.add_headers(&mut reply);

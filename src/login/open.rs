@@ -83,7 +83,12 @@ impl Opener {
     }
 
     /// Always a new session id (ASVS 7.2.4).
-    pub async fn open(&self, user: &User, wanted: OpenSession) -> Result<OpenedSession, OpenError> {
+    pub async fn open(
+        &self,
+        user: &User,
+        mut wanted: OpenSession,
+    ) -> Result<OpenedSession, OpenError> {
+        wanted.remember |= self.was_remembered(user, wanted.replaces).await?;
         let now = self.clock.now();
         let id = SessionId::from_bytes(random::bytes());
         let refresh = RefreshToken::first(id, random::bytes());
@@ -100,6 +105,21 @@ impl Opener {
             Some(evicted) => Ok(OpenedSession { tokens, evicted }),
             None => Err(OpenError::UserChanged),
         }
+    }
+
+    /// Whoever signs in again in the same browser, because a route asked for it, stays signed in as
+    /// before.
+    async fn was_remembered(
+        &self,
+        user: &User,
+        replaced: Option<SessionId>,
+    ) -> Result<bool, OpenError> {
+        let Some(replaced) = replaced else {
+            return Ok(false);
+        };
+        let loaded = self.sessions.load(replaced).await?;
+        let loaded = loaded.filter(|loaded| loaded.is_live() && loaded.row.user == user.id);
+        Ok(loaded.is_some_and(|loaded| loaded.row.remember))
     }
 
     fn row(

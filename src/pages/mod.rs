@@ -47,6 +47,8 @@ pub struct LoginPage<'a> {
     pub username: &'a str,
     /// What went wrong, in a sentence.
     pub message: Option<&'a str>,
+    /// Somebody who is signed in does it again: how long they stay so is settled.
+    pub again: bool,
 }
 
 impl Pages {
@@ -77,6 +79,7 @@ impl Pages {
             return_to => page.return_to,
             username => page.username,
             message => page.message,
+            again => page.again,
         };
         self.page(status, "login.html", values)
     }
@@ -153,6 +156,7 @@ mod tests {
             return_to: "/app?a=1&b=\"2\"",
             username: "<script>&#x2f;",
             message: Some("Wrong."),
+            again: false,
         };
         let reply = pages().login(StatusCode::UNAUTHORIZED, &page);
         assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);

@@ -151,6 +151,55 @@ fn a_browser_signs_in_again_and_goes_on_where_it_was() {
     );
 }
 
+/// The box is asked for once: signing in again must not make a remembered browser forget at its close.
+#[test]
+fn a_browser_that_signs_in_again_is_remembered_as_before() {
+    let upstream = Upstream::start();
+    let house = House::in_front_of(&upstream);
+    let sign_in = |remember: bool, cookies: &str| {
+        let mut fields = vec![("username", "ada"), ("password", PASSWORD)];
+        if remember {
+            fields.push(("remember", "true"));
+        }
+        let request = Request::post("/vestibule/login")
+            .same_origin()
+            .form(&fields);
+        house.send(&request.header("Cookie", cookies))
+    };
+    let lasts = |answer: &Answer| {
+        assert_eq!(answer.status, 303);
+        let set = answer.head.all("set-cookie");
+        set.iter()
+            .filter(|cookie| cookie.contains("Max-Age="))
+            .count()
+            == set.len()
+    };
+    for remember in [true, false] {
+        let first = sign_in(remember, "unrelated=1");
+        let again = sign_in(false, &cookies_of(&first));
+        assert_eq!((lasts(&first), lasts(&again)), (remember, remember));
+        house.pass(16 * MINUTE);
+        let renewed = navigate(
+            &house,
+            &cookies_of(&again),
+            "/vestibule/login?return_to=/money",
+        );
+        assert_eq!(renewed.status, 200, "access tokens last five minutes");
+        assert!(renewed.text().contains("name=\"remember\""));
+    }
+    // Whom the route asks again is not asked for the box again.
+    let first = cookies_of(&sign_in(true, "unrelated=1"));
+    house.pass(16 * MINUTE);
+    let renewed = cookies_of(&navigate(&house, &first, "/"));
+    let page = navigate(&house, &renewed, "/vestibule/login?return_to=/money");
+    assert_eq!(page.status, 200);
+    assert!(
+        !page.text().contains("name=\"remember\""),
+        "{}",
+        page.text()
+    );
+}
+
 #[test]
 fn who_cannot_be_redirected_is_told() {
     let upstream = Upstream::start();
