@@ -67,6 +67,26 @@ impl Authenticator {
         check: RevocationCheck,
         now: Timestamp,
     ) -> Visitor {
+        self.judged(credentials, check, now, self.receipts.as_ref())
+    }
+
+    /// Who is asking with an access token that was made for them on the way: nobody has shown it yet, so
+    /// that it proves no receipt.
+    pub fn renewed(&self, token: &str, check: RevocationCheck, now: Timestamp) -> Visitor {
+        let pair = CookiePair {
+            access: Some(token),
+            refresh: None,
+        };
+        self.judged(Credentials::Cookies(pair), check, now, None)
+    }
+
+    fn judged(
+        &self,
+        credentials: Credentials<'_>,
+        check: RevocationCheck,
+        now: Timestamp,
+        receipts: Option<&Receipts>,
+    ) -> Visitor {
         let (token, proof) = match credentials {
             Credentials::Bearer(token) => (token, Proof::Bearer),
             Credentials::Cookies(CookiePair {
@@ -99,7 +119,7 @@ impl Authenticator {
             }
             RevocationCheck::Local if self.is_in_the_dark(now) => Visitor::Unchecked,
             RevocationCheck::Local | RevocationCheck::Strict | RevocationCheck::None => {
-                if let Some(receipts) = &self.receipts {
+                if let Some(receipts) = receipts {
                     receipts.note(&verified, now);
                 }
                 Visitor::Known(claims.to_known(proof))

@@ -9,7 +9,6 @@ use http::{Method, Response};
 use tokio::time::timeout;
 
 use super::{Judged, Manner, answer, conclude};
-use crate::authenticate::cookies::CookiePair;
 use crate::authenticate::{Credentials, Occasion, Outcome, RefreshError, Refreshed, Renewal};
 use crate::clock::Timestamp;
 use crate::endpoints;
@@ -132,14 +131,7 @@ async fn present(
 
 /// Who is asking, by their new access token, which is checked like any other.
 fn renewed(gateway: &Gateway, route: &Route, token: &str, now: Timestamp) -> Visitor {
-    let pair = CookiePair {
-        access: Some(token),
-        refresh: None,
-    };
-    let credentials = Credentials::Cookies(pair);
-    gateway
-        .authenticator
-        .visitor(credentials, route.revocation, now)
+    gateway.authenticator.renewed(token, route.revocation, now)
 }
 
 /// Who is asking where nothing was renewed: the session may have turned out to be over.
