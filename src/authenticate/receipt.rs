@@ -61,7 +61,8 @@ impl Receipts {
             let done = confirm(&*sessions, &verified.claims, grace).await;
             if let Err(error) = &done {
                 let error: &(dyn Error + 'static) = error;
-                tracing::warn!(
+                // Whoever asks the store next tells of it; this would be a line a request.
+                tracing::debug!(
                     error,
                     "it could not be noted that a refresh token was received"
                 );

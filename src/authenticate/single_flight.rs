@@ -15,7 +15,7 @@ use crate::authenticate::{Judged, Occasion, RefreshError, Refreshed, Refresher};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{SessionId, UserId};
 use crate::observe::{Audit, Source};
-use crate::session::{RefreshToken, Revocations, TokenHash, Tokens, Verdict};
+use crate::session::{Delivery, RefreshToken, Revocations, TokenHash, Tokens, Verdict};
 
 /// An outcome is shared for this long after it came, and never longer than the grace, within which
 /// the store would say the same.
@@ -286,10 +286,17 @@ impl SharedRefresher {
         SHARED_FOR.min(self.grace)
     }
 
-    /// What somebody gets whom another one's exchange served. The audit log is told where they asked.
+    /// What somebody gets whom another one's exchange served. The audit log is told where they asked;
+    /// on the way, nobody gets what cannot be set as cookies.
     fn shared(&self, outcome: Outcome, occasion: Occasion, source: &Source) -> Outcome {
-        if occasion == Occasion::Asked {
-            told::note_again(&self.audit, source, &outcome);
+        match (occasion, &*outcome) {
+            (Occasion::Asked, _) => told::note_again(&self.audit, source, &outcome),
+            (Occasion::OnTheWay, Ok(Refreshed::Tokens(tokens, _)))
+                if tokens.delivery != Delivery::Cookie =>
+            {
+                return Arc::new(Ok(Refreshed::NotOnTheWay));
+            }
+            (Occasion::OnTheWay, _) => {}
         }
         outcome
     }

@@ -85,6 +85,9 @@ fn a_session_that_hands_out_its_access_token_is_not_renewed_on_the_way() {
     let asked = asked.send(&gateway);
     assert_eq!(asked.status, 200, "what nobody did was not shared");
     assert!(asked.json()["access_token"].is_string());
+    let page = hybrid.with(Request::get("/")).send(&gateway);
+    assert_eq!(page.error(), "missing_token", "nor is what was asked for");
+    assert_unchanged(&page);
 }
 
 #[test]

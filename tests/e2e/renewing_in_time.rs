@@ -260,7 +260,7 @@ fn a_navigation_that_was_held_up_comes_again_once() {
 fn a_lost_answer_costs_nothing_even_without_a_grace() {
     let upstream = Upstream::start();
     let sections = "[sessions]\ngrace = \"0s\"\nstraggler_window = \"0s\"";
-    let house = House::in_front_of(&upstream, sections);
+    let house = Home::in_front_of(&upstream, sections);
     let mut jar = house.sign_in();
     house.pass(10 * MINUTE);
     // Receipts are noted behind the requests' backs: one of the next would meet it.
