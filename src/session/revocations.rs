@@ -176,6 +176,11 @@ impl Revocations {
         self.synced_at.store(at.millis(), Ordering::Release);
     }
 
+    /// Whether the store has ever told all that it knew.
+    pub fn was_synced(&self) -> bool {
+        self.synced_at.load(Ordering::Acquire) != 0
+    }
+
     /// How far this process is behind the store at most: what was ended longer ago is known.
     pub fn lag(&self, now: Timestamp) -> Duration {
         now.since(Timestamp::from_millis(

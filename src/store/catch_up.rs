@@ -24,10 +24,18 @@ pub async fn catch_up(
     now: Timestamp,
     spans: Spans,
 ) -> Result<(), StoreError> {
+    // What ended long before the start needs no entry. Later, none is left out: whoever ended something
+    // may have a clock that is behind.
+    let is_start = !revocations.was_synced();
     loop {
         let log = sessions.revocations_after(revocations.read_to()).await?;
         for entry in &log.entries {
-            apply(revocations, entry, now, spans);
+            let at = if is_start {
+                entry.at
+            } else {
+                entry.at.max(now)
+            };
+            apply(revocations, entry, (at, now), spans);
         }
         revocations.note_read_to(log.last);
         if log.is_read_to_the_end() {
@@ -37,15 +45,20 @@ pub async fn catch_up(
     }
 }
 
-fn apply(revocations: &Revocations, entry: &Revocation, now: Timestamp, spans: Spans) {
+/// `at` is the moment from which the last access token counts.
+fn apply(
+    revocations: &Revocations,
+    entry: &Revocation,
+    (at, now): (Timestamp, Timestamp),
+    spans: Spans,
+) {
     let is_replaced = entry.reason == RevokeReason::Replaced;
-    let from = entry.at
-        + if is_replaced {
-            spans.grace
-        } else {
-            Duration::ZERO
-        };
-    let until = from + spans.tokens;
+    let grace = if is_replaced {
+        spans.grace
+    } else {
+        Duration::ZERO
+    };
+    let (from, until) = (entry.at + grace, at + grace + spans.tokens);
     if until <= now {
         return;
     }

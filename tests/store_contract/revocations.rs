@@ -21,6 +21,7 @@ on_each_store! {
     entries_are_swept_when_no_token_can_need_them
     places_are_not_used_again
     what_was_ended_is_refused_after_catching_up
+    what_a_process_with_a_late_clock_ends_is_refused
     a_session_that_was_replaced_is_refused_after_the_grace
     the_session_that_a_password_was_changed_in_goes_on
 }
@@ -264,6 +265,20 @@ async fn what_was_ended_is_refused_after_catching_up(store: Store) {
     follow(&store, &fresh).await;
     assert!(!fresh.cover(&claims(&ada, 1, 0), store.clock.now()));
     assert_eq!(fresh.read_to(), revocations.read_to());
+}
+
+async fn what_a_process_with_a_late_clock_ends_is_refused(store: Store) {
+    let ada = store.add("ada").await;
+    store.clock.set(10_000);
+    let revocations = Revocations::default();
+    follow(&store, &revocations).await;
+    store.clock.set(9_000);
+    let reason = RevokeReason::Administrator;
+    let revoked = store.sessions.revoke_user(ada.id.clone(), reason).await;
+    assert_eq!(revoked.unwrap(), Some(1));
+    store.clock.set(10_000);
+    follow(&store, &revocations).await;
+    assert!(revocations.cover(&claims(&ada, 1, 0), store.clock.now()));
 }
 
 async fn a_session_that_was_replaced_is_refused_after_the_grace(store: Store) {
