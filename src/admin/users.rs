@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::admin::{AdminError, Administrator};
 use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
-use crate::observe::{By, Event, Person};
+use crate::observe::{Deed, Event};
 use crate::random;
 use crate::store::{AddUser, ChangeUser, NewUser, UserChange};
 
@@ -75,7 +75,7 @@ impl Administrator {
         };
         match self.directory.add_user(user).await? {
             AddUser::Added(user) => {
-                self.note_user(&user, |user, by| Event::UserAdded { user, by });
+                self.note_user(&user, Event::UserAdded);
                 Ok(user)
             }
             AddUser::NameTaken => Err(AdminError::NameTaken(name)),
@@ -93,7 +93,7 @@ impl Administrator {
         match self.directory.change_user(name.clone(), change).await? {
             ChangeUser::Changed(user) => {
                 self.outdate_tokens_of(&user);
-                self.note_user(&user, |user, by| Event::UserChanged { user, by });
+                self.note_user(&user, Event::UserChanged);
                 Ok(user)
             }
             ChangeUser::NoSuchUser => Err(AdminError::NoSuchUser(name.clone())),
@@ -109,7 +109,7 @@ impl Administrator {
     ) -> Result<User, AdminError> {
         let user = found(self.directory.set_password(name.clone(), hash).await?, name)?;
         self.end_tokens_of_user(user.id.clone(), user.session_epoch);
-        self.note_user(&user, |user, by| Event::PasswordSet { user, by });
+        self.note_user(&user, Event::PasswordSet);
         Ok(user)
     }
 
@@ -118,10 +118,11 @@ impl Administrator {
         let set = self.directory.set_disabled(name.clone(), disabled).await?;
         let user = found(set, name)?;
         self.end_tokens_of_user(user.id.clone(), user.session_epoch);
-        self.note_user(&user, |user, by| match disabled {
-            true => Event::UserDisabled { user, by },
-            false => Event::UserEnabled { user, by },
-        });
+        let event = match disabled {
+            true => Event::UserDisabled,
+            false => Event::UserEnabled,
+        };
+        self.note_user(&user, event);
         Ok(user)
     }
 
@@ -129,12 +130,15 @@ impl Administrator {
     pub async fn remove_user(&self, name: &UserName) -> Result<User, AdminError> {
         let user = found(self.directory.remove_user(name.clone()).await?, name)?;
         self.end_tokens_of_user(user.id.clone(), user.session_epoch);
-        self.note_user(&user, |user, by| Event::UserRemoved { user, by });
+        self.note_user(&user, Event::UserRemoved);
         Ok(user)
     }
 
-    fn note_user<'u>(&self, user: &'u User, event: impl FnOnce(Person<'u>, By) -> Event<'u>) {
-        self.note(event(user.into(), self.by));
+    fn note_user<'u>(&self, user: &'u User, event: impl FnOnce(Deed<'u>) -> Event<'u>) {
+        self.note(event(Deed {
+            user: user.into(),
+            by: self.by,
+        }));
     }
 }
 

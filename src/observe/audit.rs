@@ -129,53 +129,17 @@ pub enum Event<'a> {
         route: &'a str,
     },
     /// A user was added.
-    UserAdded {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    UserAdded(Deed<'a>),
     /// Names, address or groups of a user were changed.
-    UserChanged {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    UserChanged(Deed<'a>),
     /// An administrator set a new password.
-    PasswordSet {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    PasswordSet(Deed<'a>),
     /// A user was disabled.
-    UserDisabled {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    UserDisabled(Deed<'a>),
     /// A user was enabled.
-    UserEnabled {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    UserEnabled(Deed<'a>),
     /// A user was removed.
-    UserRemoved {
-        /// Who.
-        #[serde(flatten)]
-        user: Person<'a>,
-        /// By which way.
-        by: By,
-    },
+    UserRemoved(Deed<'a>),
     /// A session was ended by a new one, because its user had too many.
     SessionEvicted {
         /// Whose it was.
@@ -242,6 +206,16 @@ pub enum Event<'a> {
         /// What.
         message: &'a str,
     },
+}
+
+/// What an administrator did about a user.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Deed<'a> {
+    /// Whom it is about.
+    #[serde(flatten)]
+    pub user: Person<'a>,
+    /// By which way it was done.
+    pub by: By,
 }
 
 /// By which way an administrator came.

@@ -156,12 +156,12 @@ impl Events {
                 self.taken_over.set(now.seconds());
             }
             Event::ConfigurationRefused { .. } => self.reloads.count(REFUSED),
-            Event::UserAdded { .. }
-            | Event::UserChanged { .. }
-            | Event::PasswordSet { .. }
-            | Event::UserDisabled { .. }
-            | Event::UserEnabled { .. }
-            | Event::UserRemoved { .. }
+            Event::UserAdded(_)
+            | Event::UserChanged(_)
+            | Event::PasswordSet(_)
+            | Event::UserDisabled(_)
+            | Event::UserEnabled(_)
+            | Event::UserRemoved(_)
             | Event::SessionEvicted { .. }
             | Event::SessionEnded { .. }
             | Event::SessionsEnded { .. }
