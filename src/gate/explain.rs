@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::clock::Clock;
 use crate::config::{Config, ObserveSettings, StorageSettings};
 use crate::gate::notes::Notes;
-use crate::gate::{Judged, answer, facts, judge, observed};
+use crate::gate::{Judged, answer, judge, observed, read_facts};
 use crate::gateway::{Background, BuildError, Gateway};
 use crate::identity::{Identity, Known, Proof, Secret, SessionId, User};
 use crate::policy::{Accepts, Found, RouteId};
@@ -165,7 +165,7 @@ impl Explainer {
             let made = HeaderValue::from_static(NEW_ID);
             parts.headers.insert(TRACEPARENT, made);
         }
-        let facts = match facts(gateway, &parts, connection) {
+        let facts = match read_facts(gateway, &parts, connection) {
             Ok(facts) => facts,
             Err(ambiguous) => {
                 return Ok(Explanation {

@@ -60,13 +60,11 @@ async fn respond(
     noted: &mut Noted,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let facts = match facts(gateway, &parts, connection) {
+    let facts = match facts(gateway, &parts, connection, noted) {
         Ok(facts) => facts,
-        Err(ambiguous) => {
-            let wants = Wants::read(&parts.method, &parts.headers);
-            let reply = gateway.pages.problem(&answer::ambiguous(&ambiguous), wants);
+        Err(reply) => {
             let awaits_leave = parts.headers.contains_key(EXPECT);
-            return without(body, awaits_leave, reply);
+            return without(body, awaits_leave, *reply);
         }
     };
     let mut notes = Notes::default();
@@ -121,8 +119,29 @@ async fn carry_out(
     without(body, awaits_leave, reply)
 }
 
-/// The facts of a request, with what the configuration says about proxies and hosts.
+/// The facts of a request, noted, or the answer to one that cannot be read in one way only.
 fn facts(
+    gateway: &Gateway,
+    parts: &Parts,
+    connection: Connection,
+    noted: &mut Noted,
+) -> Result<RequestFacts, Box<Reply>> {
+    match read_facts(gateway, parts, connection) {
+        Ok(facts) => {
+            noted.read(&facts);
+            Ok(facts)
+        }
+        Err(ambiguous) => {
+            noted.unread(gateway, connection, parts);
+            let wants = Wants::read(&parts.method, &parts.headers);
+            let problem = answer::ambiguous(&ambiguous);
+            Err(Box::new(gateway.pages.problem(&problem, wants)))
+        }
+    }
+}
+
+/// The facts of a request, with what the configuration says about proxies and hosts.
+fn read_facts(
     gateway: &Gateway,
     parts: &Parts,
     connection: Connection,

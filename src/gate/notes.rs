@@ -31,9 +31,6 @@ impl Notes {
     /// Tells what is noted of the request, and the audit log where somebody was turned away. What was
     /// told before may have changed since.
     pub(super) fn tell(&mut self, gateway: &Gateway, facts: &RequestFacts, noted: &mut Noted) {
-        if let Some(entry) = &mut noted.entry {
-            entry.asked(facts);
-        }
         let Some(id) = self.route else {
             return;
         };

@@ -19,7 +19,7 @@ use crate::policy::RouteId;
 use crate::proxy::{Body, ForwardError};
 use crate::random;
 use crate::request::id::X_REQUEST_ID;
-use crate::request::{Connection, RequestId, TraceId, TraceParent};
+use crate::request::{Connection, RequestFacts, RequestId, TraceId, TraceParent};
 
 /// The body of an answer, counted as it goes.
 pub struct Observed {
@@ -50,7 +50,6 @@ pub(super) fn begin(
     destination: Destination,
 ) -> (RequestId, Noted) {
     let started = Instant::now();
-    let trusted = &gateway.config.server.trusted_proxies;
     let told = told_id(gateway, connection, request);
     let id = told.unwrap_or_else(|| RequestId::from_bytes(random::id()));
     request.headers.insert(X_REQUEST_ID, id.header().clone());
@@ -60,7 +59,6 @@ pub(super) fn begin(
         let log = gateway.access_log.clone();
         let at = (gateway.clock.now(), started);
         let mut entry = Entry::begin(log, at, request, id.clone());
-        entry.client = trusted.client(connection.peer, &request.headers);
         entry.trace = trace;
         entry.span = span;
         entry
@@ -142,6 +140,21 @@ impl Noted {
             by_app: false,
             status: None,
             entry,
+        }
+    }
+
+    /// The request could be read.
+    pub(super) fn read(&mut self, facts: &RequestFacts) {
+        if let Some(entry) = &mut self.entry {
+            entry.read(facts);
+        }
+    }
+
+    /// It could not: only where it came from is known.
+    pub(super) fn unread(&mut self, gateway: &Gateway, connection: Connection, request: &Parts) {
+        if let Some(entry) = &mut self.entry {
+            let trusted = &gateway.config.server.trusted_proxies;
+            entry.client = trusted.client(connection.peer, &request.headers);
         }
     }
 

@@ -4,12 +4,12 @@ use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::gate::{Observed, answer, observed, refuse, without};
+use crate::gate::{Observed, answer, facts, observed, refuse, without};
 use crate::gateway::Gateway;
 use crate::observe::metrics::Destination;
 use crate::policy::HostPattern;
 use crate::reply::{Reply, empty};
-use crate::request::{Connection, Host, Origin, RequestFacts, Scheme, Wants};
+use crate::request::{Connection, Host, Origin, Scheme};
 
 /// Answers a request on a listener that only redirects.
 pub fn redirect(
@@ -18,15 +18,8 @@ pub fn redirect(
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
-    let (id, noted) = observed::begin(gateway, connection, &mut parts, Destination::Redirect);
-    let server = &gateway.config.server;
-    let facts = RequestFacts::read(
-        &parts,
-        connection,
-        &server.trusted_proxies,
-        &server.public_urls,
-    );
-    let reply = match facts {
+    let (id, mut noted) = observed::begin(gateway, connection, &mut parts, Destination::Redirect);
+    let reply = match facts(gateway, &parts, connection, &mut noted) {
         Ok(facts) => {
             let target = parts.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());
@@ -35,11 +28,7 @@ pub fn redirect(
                 .and_then(|origin| moved(&origin, target))
                 .unwrap_or_else(|| refuse(gateway, &facts, &answer::misdirected()))
         }
-        Err(ambiguous) => {
-            let wants = Wants::read(&parts.method, &parts.headers);
-            let problem = answer::ambiguous(&ambiguous);
-            gateway.pages.problem(&problem, wants)
-        }
+        Err(reply) => *reply,
     };
     let awaits_leave = parts.headers.contains_key(http::header::EXPECT);
     observed::follow(without(body, awaits_leave, reply), &id, noted)

@@ -110,8 +110,9 @@ impl Entry {
         }
     }
 
-    /// Adds what was asked for.
-    pub fn asked(&mut self, facts: &RequestFacts) {
+    /// Adds what was read of the request.
+    pub fn read(&mut self, facts: &RequestFacts) {
+        self.client = facts.client;
         if let Some(span) = &mut self.span {
             span.asked = Some((facts.scheme, facts.host.clone()));
         }
