@@ -13,6 +13,8 @@ use crate::support::{Gateway, Request, Setup, Upstream, logrotate, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 8;
+/// So many bytes are in a log when it is rotated that hundreds of lines are on their way.
+const MANY: u64 = 200_000;
 
 #[test]
 fn logs_that_are_rotated_under_load_lose_no_line() {
@@ -30,7 +32,7 @@ fn logs_that_are_rotated_under_load_lose_no_line() {
             .collect();
         for _ in 0..ROUNDS {
             let log = gateway.file("access.log");
-            wait_until("some lines", PATIENCE, || is_longer(&log, 2000));
+            wait_until("many lines", PATIENCE, || is_longer(&log, MANY));
             let state = gateway.file("state").display().to_string();
             let rotated = logrotate(&["--force", "--state", &state, &rotation]);
             assert_eq!(rotated.expect_success().err, "");
