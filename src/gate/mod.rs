@@ -6,6 +6,7 @@ mod answer;
 mod forged;
 mod notes;
 mod observed;
+mod reading;
 mod redirect;
 mod renewing;
 mod strict;
@@ -23,6 +24,7 @@ use crate::endpoints;
 use crate::gate::forged::{is_from_elsewhere, may_be_forged};
 use crate::gate::notes::Notes;
 use crate::gate::observed::Noted;
+use crate::gate::reading::facts;
 use crate::gate::renewing::{Cookies, Renewing};
 use crate::gateway::Gateway;
 use crate::identity::Visitor;
@@ -33,7 +35,7 @@ use crate::policy::{
 };
 use crate::proxy::{Body, Forwarded, Passage};
 use crate::reply::{Problem, Reply, empty};
-use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
+use crate::request::{Connection, RequestFacts};
 
 pub use observed::Observed;
 pub use redirect::redirect;
@@ -117,42 +119,6 @@ async fn carry_out(
         Judged::Refuse(problem) => refuse(gateway, facts, &problem),
     };
     without(body, awaits_leave, reply)
-}
-
-/// The facts of a request, noted, or the answer to one that cannot be read in one way only.
-fn facts(
-    gateway: &Gateway,
-    parts: &Parts,
-    connection: Connection,
-    noted: &mut Noted,
-) -> Result<RequestFacts, Box<Reply>> {
-    match read_facts(gateway, parts, connection) {
-        Ok(facts) => {
-            noted.read(&facts);
-            Ok(facts)
-        }
-        Err(ambiguous) => {
-            noted.unread(gateway, connection, parts);
-            let wants = Wants::read(&parts.method, &parts.headers);
-            let problem = answer::ambiguous(&ambiguous);
-            Err(Box::new(gateway.pages.problem(&problem, wants)))
-        }
-    }
-}
-
-/// The facts of a request, with what the configuration says about proxies and hosts.
-fn read_facts(
-    gateway: &Gateway,
-    parts: &Parts,
-    connection: Connection,
-) -> Result<RequestFacts, Ambiguous> {
-    let server = &gateway.config.server;
-    RequestFacts::read(
-        parts,
-        connection,
-        &server.trusted_proxies,
-        &server.public_urls,
-    )
 }
 
 /// Carries a permitted request on.

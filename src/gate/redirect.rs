@@ -4,7 +4,8 @@ use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::gate::{Observed, answer, facts, observed, refuse, without};
+use crate::gate::reading::facts;
+use crate::gate::{Observed, answer, observed, refuse, without};
 use crate::gateway::Gateway;
 use crate::observe::metrics::Destination;
 use crate::policy::HostPattern;
