@@ -5,20 +5,20 @@ use std::io::{self, BufRead, IsTerminal as _};
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::identity::password::check_new;
+use crate::identity::password::PasswordRules;
 use crate::identity::{Secret, UserName};
 
 /// More than any acceptable password has, in bytes.
 const LONGEST_LINE: u64 = 4096;
 
 /// Asks twice at a terminal; takes one line where standard input is something else.
-pub(super) fn ask_new(name: &UserName) -> anyhow::Result<Secret<String>> {
+pub(super) fn ask_new(name: &UserName, rules: &PasswordRules) -> anyhow::Result<Secret<String>> {
     let input = io::stdin();
     if !input.is_terminal() {
-        return first_line(input.lock());
+        return first_line(input.lock(), rules);
     }
     let first = typed(&format!("New password for {name}: "))?;
-    check_new(&first)?;
+    rules.check(&first)?;
     let second = typed("The same again: ")?;
     ensure!(
         first == second,
@@ -44,7 +44,7 @@ fn typed(prompt: &str) -> anyhow::Result<Secret<String>> {
     Ok(Secret::new(password))
 }
 
-fn first_line(input: impl BufRead) -> anyhow::Result<Secret<String>> {
+fn first_line(input: impl BufRead, rules: &PasswordRules) -> anyhow::Result<Secret<String>> {
     let mut line = String::new();
     input
         .take(LONGEST_LINE)
@@ -61,13 +61,17 @@ fn first_line(input: impl BufRead) -> anyhow::Result<Secret<String>> {
         !password.expose().is_empty(),
         "no password came on standard input: write it there as one line"
     );
-    check_new(&password)?;
+    rules.check(&password)?;
     Ok(password)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn first_line(input: impl BufRead) -> anyhow::Result<Secret<String>> {
+        super::first_line(input, &PasswordRules::default())
+    }
 
     #[test]
     fn the_first_line_of_the_input_is_the_password() {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use crate::admin::{AdminError, Administrator, Newcomer, UserFacts};
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
+use crate::identity::password::PasswordRules;
 use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserName};
 use crate::random;
 use crate::store::UserChange;
@@ -122,23 +123,27 @@ struct Changes {
 /// Opens the store, does what was asked, and prints what came of it.
 pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let administrator = storage::administrator(config)?;
-    let said = storage::finish(execute(command, &administrator))?;
+    let said = storage::finish(execute(command, &config.passwords, &administrator))?;
     output::print(&said)?;
     Ok(())
 }
 
-async fn execute(command: Command, admin: &Administrator) -> anyhow::Result<String> {
+async fn execute(
+    command: Command,
+    rules: &PasswordRules,
+    admin: &Administrator,
+) -> anyhow::Result<String> {
     match command {
         Command::Add(user) => {
             admin.check_free(&user.name).await.map_err(explained)?;
-            let password = password::ask_new(&user.name)?;
+            let password = password::ask_new(&user.name, rules)?;
             add(user, &password, admin).await
         }
         Command::List { json } => list(json, admin).await,
         Command::Show { name, json } => show(&name, json, admin).await,
         Command::Passwd { name } => {
             admin.find_user(&name).await.map_err(explained)?;
-            let password = password::ask_new(&name)?;
+            let password = password::ask_new(&name, rules)?;
             set_password(&name, &password, admin).await
         }
         Command::Set(set) => change(set, admin).await,
@@ -283,7 +288,7 @@ mod tests {
         match command {
             Command::Add(user) => add(user, &password, admin).await,
             Command::Passwd { name } => set_password(&name, &password, admin).await,
-            other => execute(other, admin).await,
+            other => execute(other, &PasswordRules::default(), admin).await,
         }
     }
 

@@ -7,6 +7,7 @@ mod hsts;
 mod limits;
 mod listen;
 mod observe;
+mod passwords;
 mod problem;
 mod read;
 mod routes;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::identity::password::PasswordRules;
 use crate::policy::{Routes, TrustedOrigins};
 use crate::session::{SessionSettings, Staleness, TokenSettings};
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// `[sessions]`: how long the store may be silent about what was ended.
     pub staleness: Staleness,
+    /// `[passwords]`.
+    pub passwords: PasswordRules,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.
@@ -156,6 +160,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let tokens = tokens::read(root.section("tokens"), server.as_ref());
     let (sessions, staleness) =
         sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
+    let passwords = passwords::read(root.section("passwords"));
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
     let observe = observe::read(root.section("observe"), folder);
@@ -171,6 +176,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         tokens,
         sessions,
         staleness,
+        passwords,
         trusted_origins,
         headers,
         observe: observe?,

@@ -25,6 +25,7 @@ impl Config {
             tokens,
             sessions,
             staleness,
+            passwords,
             trusted_origins,
             headers,
             observe,
@@ -36,6 +37,7 @@ impl Config {
         changes.live("tokens", tokens, &new.tokens);
         let sessions = (sessions, staleness);
         changes.live("sessions", &sessions, &(&new.sessions, &new.staleness));
+        changes.live("passwords", passwords, &new.passwords);
         changes.live("csrf", trusted_origins, &new.trusted_origins);
         changes.live("headers", headers, &new.headers);
         changes.observe(observe, &mut new.observe);
@@ -192,6 +194,7 @@ mod tests {
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
+            ("", "[passwords]\nmin_length = 15", vec!["passwords"]),
             ("", "max_auth_age = '1m'", vec!["routes"]),
             (
                 "",

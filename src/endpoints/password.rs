@@ -13,7 +13,6 @@ use crate::authenticate::last_token_ends;
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::gateway::Gateway;
 use crate::identity::Secret;
-use crate::identity::password::check_new;
 use crate::login::PasswordChange;
 use crate::login::password_change::PasswordChangeError;
 use crate::observe::audit::SignInRefusal;
@@ -38,7 +37,10 @@ where
     fields.only(&["current_password", "new_password"])?;
     let current = Secret::new(fields.required("current_password")?);
     let new = Secret::new(fields.required("new_password")?);
-    check_new(&new).map_err(|error| invalid(format!("The new password is refused: {error}.")))?;
+    let rules = &gateway.config.passwords;
+    rules
+        .check(&new)
+        .map_err(|error| invalid(format!("The new password is refused: {error}.")))?;
 
     let changer = gateway.password_changer.clone();
     let revocations = Arc::clone(&gateway.revocations);

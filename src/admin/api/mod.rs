@@ -2,6 +2,7 @@
 
 mod operation;
 mod path;
+mod people;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ where
     let call = Call {
         administrator: Administrator::of_gateway(gateway, Source::client(client)),
         passwords: gateway.login.clone(),
+        rules: gateway.config.passwords.clone(),
         reloads: reloads.clone(),
     };
     let query = parts.uri.query().map(str::to_owned);

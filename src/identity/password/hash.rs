@@ -4,31 +4,15 @@ use std::fmt;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use thiserror::Error;
 
 use crate::identity::Secret;
 
-/// The fewest characters a new password may have.
-pub const SHORTEST: usize = 8;
-/// The most characters a new password may have.
-pub const LONGEST: usize = 256;
 /// The most bytes that are looked at when somebody signs in.
 pub const LONGEST_ATTEMPT: usize = 1024;
 
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-
-/// Why a new password was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PasswordError {
-    /// Fewer than [`SHORTEST`] characters.
-    #[error("a password needs at least {SHORTEST} characters")]
-    TooShort,
-    /// More than [`LONGEST`] characters.
-    #[error("a password may have at most {LONGEST} characters")]
-    TooLong,
-}
 
 /// A password hash in PHC form, as the store keeps it.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,15 +54,6 @@ impl PasswordHash {
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-/// Whether a new password is acceptable: length is the only rule (NIST SP 800-63B §3.1.1.2).
-pub fn check_new(password: &Secret<String>) -> Result<(), PasswordError> {
-    match password.expose().chars().count() {
-        n if n < SHORTEST => Err(PasswordError::TooShort),
-        n if n > LONGEST => Err(PasswordError::TooLong),
-        _ => Ok(()),
     }
 }
 
@@ -126,16 +101,5 @@ mod tests {
     #[test]
     fn a_hash_that_cannot_be_read_fits_nothing() {
         assert!(!PasswordHash::from_stored("nonsense".into()).fits(&secret("nonsense")));
-    }
-
-    #[test]
-    fn length_is_the_only_rule_for_new_passwords() {
-        assert_eq!(check_new(&secret("1234567")), Err(PasswordError::TooShort));
-        assert_eq!(check_new(&secret("12345678")), Ok(()));
-        assert_eq!(check_new(&secret(&"あ".repeat(256))), Ok(()));
-        assert_eq!(
-            check_new(&secret(&"x".repeat(257))),
-            Err(PasswordError::TooLong)
-        );
     }
 }

@@ -1,0 +1,141 @@
+//! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
+
+mod attempt;
+mod prove;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use http_body::Body;
+
+use self::attempt::Attempt;
+use self::prove::prove;
+use super::body::{self, Media};
+use super::handed_out::{handed_out, set_cookies};
+use super::{ALL_CREDENTIALS, Answer, refuse_cross_site};
+use crate::authenticate::credentials;
+use crate::authenticate::refusal::PLAIN_CHALLENGE;
+use crate::clock::Timestamp;
+use crate::gateway::Gateway;
+use crate::identity::{Known, Visitor};
+use crate::pages::LoginPage;
+use crate::policy::{Found, ReturnTo, RevocationCheck, Route};
+use crate::reply::{self, Problem, Reply};
+use crate::request::{RequestFacts, RequestPath};
+
+const WRONG: &str = "The name or the password is wrong.";
+
+const TOO_OLD: &str = "You signed in some time ago. To go on, please sign in again.";
+
+/// `GET`: the form; whoever is signed in goes on at once, unless a fresher sign-in is asked for where
+/// they go. Cookies that cannot be read are cleared.
+pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Reply {
+    let query = request.uri.query().unwrap_or_default();
+    let return_to = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "return_to")
+        .map(|(_, value)| value);
+    let return_to = return_to_of(gateway, return_to.as_deref());
+    let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies);
+    if let Ok(credentials) = credentials {
+        let (check, now) = (RevocationCheck::Local, gateway.clock.now());
+        let visitor = gateway.authenticator.visitor(credentials, check, now);
+        if let Visitor::Known(known) = visitor {
+            if !asks_for_fresher(gateway, facts, &return_to, &known, now) {
+                return go_on(&return_to);
+            }
+            let page = LoginPage {
+                return_to: return_to.as_str(),
+                username: known.identity.name.as_str(),
+                message: Some(TOO_OLD),
+                again: true,
+            };
+            return gateway.pages.login(StatusCode::OK, &page);
+        }
+    }
+    let page = LoginPage {
+        return_to: return_to.as_str(),
+        ..LoginPage::default()
+    };
+    let mut reply = gateway.pages.login(StatusCode::OK, &page);
+    if credentials.is_err() {
+        set_cookies(&mut reply, gateway.cookies.clear());
+    }
+    reply
+}
+
+/// Whether the route of that page asks for a fresher sign-in than theirs.
+fn asks_for_fresher(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    return_to: &ReturnTo,
+    known: &Known,
+    now: Timestamp,
+) -> bool {
+    let path = return_to.as_str().split('?').next().unwrap_or_default();
+    let Ok(path) = RequestPath::read(path) else {
+        return false;
+    };
+    let Found::Route(id) = gateway.routes.find(facts.host.as_ref(), &path) else {
+        return false;
+    };
+    let asked = |route: &Route| route.asks_for_fresher(known.authenticated_at, now);
+    gateway.routes.route(id).and_then(asked).is_some()
+}
+
+/// `POST`: signs in. A form gets cookies and is sent on; JSON gets what it asks for.
+pub(super) async fn sign_in<B>(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    request: Request<B>,
+) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let patience = gateway.config.server.limits.body_timeout;
+    let mut fields = body::read(&parts.headers, body, patience).await?;
+    if fields.media() != Some(Media::Json) {
+        // JSON needs no such check: other sites cannot send it without a preflight.
+        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+    }
+    let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
+    let Some(tokens) = prove(gateway, facts, &attempt).await? else {
+        return refused(gateway, &attempt);
+    };
+    Ok(match &attempt.return_to {
+        Some(return_to) => {
+            let mut reply = go_on(return_to);
+            set_cookies(&mut reply, gateway.cookies.set(&tokens));
+            reply
+        }
+        None => handed_out(&tokens, &gateway.cookies, gateway.clock.now()),
+    })
+}
+
+/// The same answer for an unknown name, a wrong password and a disabled user.
+fn refused(gateway: &Gateway, attempt: &Attempt) -> Answer {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", WRONG)
+        .challenged(PLAIN_CHALLENGE);
+    let Some(return_to) = &attempt.return_to else {
+        return Err(Box::new(problem));
+    };
+    let page = LoginPage {
+        return_to: return_to.as_str(),
+        username: &attempt.username,
+        message: Some(WRONG),
+        again: false,
+    };
+    let mut reply = gateway.pages.login(problem.status, &page);
+    problem.add_headers(&mut reply);
+    Ok(reply)
+}
+
+fn return_to_of(gateway: &Gateway, text: Option<&str>) -> ReturnTo {
+    ReturnTo::parse(text.unwrap_or("/"), &gateway.config.server.prefix)
+}
+
+fn go_on(return_to: &ReturnTo) -> Reply {
+    let location = HeaderValue::from_str(return_to.as_str());
+    reply::see_other(location.unwrap_or_else(|_| HeaderValue::from_static("/")))
+}
