@@ -103,6 +103,19 @@ pub fn is_ours(token: &str) -> bool {
     token.starts_with(refresh_token::PREFIX) || access_token::looks_like_access_token(token)
 }
 
+/// Whether `Authorization` holds one of our tokens, whatever stands around it: another scheme, quotes,
+/// nothing. Such a field never reaches an app.
+pub fn holds_ours(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(AUTHORIZATION).iter();
+    let mut words = fields.flat_map(|field| field.as_bytes().split(|b| !is_token_letter(*b)));
+    words.any(|word| str::from_utf8(word).is_ok_and(is_ours))
+}
+
+/// What our tokens consist of: base64url and dots.
+const fn is_token_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+}
+
 /// The one token after `Bearer`.
 fn token(rest: &[u8]) -> Result<&str, CredentialError> {
     const SHAPE: CredentialError =
@@ -284,6 +297,30 @@ mod tests {
         assert!(is_ours(&jwt(r#"{"typ":"application/AT+JWT"}"#)));
         for other in ["", "a.b.c", "sk-live", &jwt(r#"{"typ":"JWT"}"#), &jwt("[]")] {
             assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn our_tokens_are_seen_in_every_dress() {
+        let jwt = URL_SAFE_NO_PAD.encode(r#"{"typ":"at+jwt"}"#) + ".e30.c2ln";
+        for token in ["vrt1_AAAA", &jwt] {
+            for value in [
+                format!("Bearer {token}"),
+                format!("JWT {token}"),
+                format!("Token token=\"{token}\", realm=\"x\""),
+                format!("Foo 1,{token}"),
+                token.to_owned(),
+            ] {
+                assert!(holds_ours(&request(&[(AUTHORIZATION, &value)])), "{value}");
+            }
+        }
+        for value in [
+            "",
+            "Basic dnJ0MV86eA==",
+            "Bearer a.b.c",
+            "Digest username=\"vrt\"",
+        ] {
+            assert!(!holds_ours(&request(&[(AUTHORIZATION, value)])), "{value}");
         }
     }
 }

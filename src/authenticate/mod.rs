@@ -13,7 +13,7 @@ pub mod verify;
 
 pub use admin_token::{AdminToken, AdminTokenError, admin_token_to_show};
 pub use cookies::Cookies;
-pub use credentials::{CredentialError, Credentials, bearer, credentials, is_ours};
+pub use credentials::{CredentialError, Credentials, bearer, credentials, holds_ours, is_ours};
 pub use receipt::Receipts;
 pub use refresh::{Judged, Occasion, RefreshError, Refreshed, Refresher};
 pub use refusal::{challenge_problem, credential_problem};

@@ -10,7 +10,7 @@ use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
-use crate::authenticate::{Cookies, bearer, is_ours};
+use crate::authenticate::{Cookies, holds_ours};
 use crate::cli::explanation::Told;
 use crate::cli::{listing, output};
 use crate::clock::SystemClock;
@@ -131,7 +131,7 @@ async fn find(name: &UserName, storage: &StorageSettings) -> anyhow::Result<User
 
 /// Real tokens do not belong on a command line, and their keys are not read here.
 fn refuse_real_tokens(headers: &HeaderMap, cookies: &Cookies) -> anyhow::Result<()> {
-    let holds_token = matches!(bearer(headers), Ok(Some(token)) if is_ours(token));
+    let holds_token = holds_ours(headers);
     let holds_cookie = matches!(cookies.read(headers), Ok(pair) if pair != Default::default());
     if holds_token || holds_cookie {
         bail!("--header holds a token of vestibule's: leave it out, and name its user with --as");

@@ -17,8 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::authenticate::credentials::bearer;
-use crate::authenticate::{Credentials, credentials, is_ours, refusal};
+use crate::authenticate::{Credentials, credentials, holds_ours, is_ours, refusal};
 use crate::clock::Timestamp;
 use crate::endpoints;
 use crate::gate::forged::{is_from_elsewhere, may_be_forged};
@@ -339,11 +338,6 @@ fn ours_or_the_apps<'a>(
         Credentials::Bearer(_) => (found, true),
         Credentials::Cookies(_) | Credentials::None => (found, holds_ours(headers)),
     }
-}
-
-/// A route that takes cookies only leaves Bearer values to the app, but never one of ours.
-fn holds_ours(headers: &HeaderMap) -> bool {
-    matches!(bearer(headers), Ok(Some(token)) if is_ours(token))
 }
 
 const fn is_protected(rule: &Rule) -> bool {
