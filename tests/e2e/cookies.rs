@@ -34,7 +34,7 @@ fn sign_in_over_tls(gateway: &Gateway) -> Answer {
 }
 
 #[test]
-fn a_form_sign_in_sets_both_cookies_and_goes_back() {
+fn fj_66_a_form_sign_in_sets_both_cookies_and_goes_back() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let answer =
@@ -75,7 +75,7 @@ fn a_form_sign_in_sets_both_cookies_and_goes_back() {
 }
 
 #[test]
-fn without_remember_the_cookies_end_with_the_browser() {
+fn fj_64_without_remember_the_cookies_end_with_the_browser() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let answer = form_sign_in(&[]).send(&gateway);
@@ -89,7 +89,7 @@ fn without_remember_the_cookies_end_with_the_browser() {
 }
 
 #[test]
-fn over_https_the_cookies_are_locked_to_the_host() {
+fn fj_63_over_https_the_cookies_are_locked_to_the_host() {
     let upstream = Upstream::start();
     let gateway = behind_tls(&upstream);
     let answer = sign_in_over_tls(&gateway);
@@ -106,6 +106,10 @@ fn over_https_the_cookies_are_locked_to_the_host() {
         let cookie = cookie.to_ascii_lowercase();
         assert!(
             cookie.contains("; secure") && cookie.contains("; path=/"),
+            "{cookie}"
+        );
+        assert!(
+            cookie.contains("; httponly") && cookie.contains("; samesite=lax"),
             "{cookie}"
         );
         assert!(!cookie.contains("domain="), "{cookie}");

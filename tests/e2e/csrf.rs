@@ -73,7 +73,7 @@ fn gateway(upstream: &Upstream) -> Gateway {
 }
 
 #[test]
-fn a_cookie_request_that_changes_something_must_come_from_our_pages() {
+fn fj_54_fj_62_t_43_a_cookie_request_that_changes_something_must_come_from_our_pages() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let cookies = browser_sign_in(&gateway, "ada");
@@ -130,7 +130,7 @@ fn a_bearer_token_is_never_sent_unasked() {
 }
 
 #[test]
-fn strangers_and_public_routes_have_nothing_to_forge() {
+fn fj_61_t_43_strangers_and_public_routes_have_nothing_to_forge() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let cookies = browser_sign_in(&gateway, "ada");
@@ -146,7 +146,7 @@ fn strangers_and_public_routes_have_nothing_to_forge() {
 }
 
 #[test]
-fn our_own_endpoints_are_judged_alike() {
+fn fj_59_t_43_our_own_endpoints_are_judged_alike() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let cookies = browser_sign_in(&gateway, "ada");
@@ -188,22 +188,71 @@ fn our_own_endpoints_are_judged_alike() {
 }
 
 #[test]
-fn a_json_sign_in_is_safe_by_its_media_type() {
+fn t_43_a_json_sign_in_is_safe_by_its_media_type() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let answer = Request::post("/vestibule/login")
         .json(&json!({"username": "ada", "password": PASSWORD}))
         .send(&gateway);
     assert_eq!(answer.status, 200);
-    let disguised = Request::post("/vestibule/login")
-        .header("Content-Type", "text/plain")
-        .header("Origin", "https://evil.example")
-        .body(json!({"username": "ada", "password": PASSWORD}).to_string())
-        .send(&gateway);
-    assert_eq!(
-        disguised.status, 415,
-        "a form of another site cannot send JSON"
-    );
+    let cookies = browser_sign_in(&gateway, "ada");
+    for path in ["login", "refresh", "logout"] {
+        let disguised = Request::post(&format!("/vestibule/{path}"))
+            .header("Content-Type", "text/plain")
+            .header("Origin", "https://evil.example")
+            .header("Cookie", &cookies)
+            .body(json!({"username": "ada", "password": PASSWORD}).to_string())
+            .send(&gateway);
+        assert_eq!(
+            disguised.status, 415,
+            "{path}: a form of another site cannot send JSON"
+        );
+        assert_eq!(disguised.head.all("set-cookie"), [""; 0]);
+    }
+    let alive = Request::get("/").header("Cookie", &cookies).send(&gateway);
+    assert_eq!(alive.status, 200, "nobody was signed out");
+}
+
+/// Every pair that there is, with and without a value that other gateways would take for a proof.
+#[test]
+fn t_43_every_pair_of_site_and_origin_has_one_verdict() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let own = Some("http://localhost");
+    let trusted = Some("https://trusted.example");
+    let other = Some("https://evil.example");
+    let null = Some("null");
+    let all = [own, trusted, other, null, None];
+    let pairs: [(Option<&str>, &[Option<&str>]); 5] = [
+        (Some("same-origin"), &all),
+        (Some("none"), &all),
+        (Some("same-site"), &[trusted]),
+        (Some("cross-site"), &[trusted]),
+        (None, &[own, trusted]),
+    ];
+    for (site, passing) in pairs {
+        for origin in all {
+            for proof in [None, Some("right"), Some("wrong")] {
+                let mut request = Request::post("/").header("Cookie", &cookies);
+                for (name, value) in [
+                    ("Sec-Fetch-Site", site),
+                    ("Origin", origin),
+                    ("X-CSRF-Token", proof),
+                ] {
+                    if let Some(value) = value {
+                        request = request.header(name, value);
+                    }
+                }
+                let before = upstream.count();
+                let passes = passing.contains(&origin);
+                let status = request.send(&gateway).status;
+                let expected = if passes { 200 } else { 403 };
+                assert_eq!(status, expected, "T-43 {site:?} {origin:?} {proof:?}");
+                assert_eq!(upstream.count(), before + usize::from(passes));
+            }
+        }
+    }
 }
 
 #[test]

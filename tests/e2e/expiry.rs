@@ -158,7 +158,7 @@ pub fn refusal(answer: &Answer) -> (u16, String) {
 }
 
 #[test]
-fn an_expired_token_never_reaches_the_app() {
+fn fj_16_fj_33_an_expired_token_never_reaches_the_app() {
     let upstream = Upstream::start();
     let house = House::in_front_of(&upstream);
     let tokens = house.sign_in();
@@ -234,7 +234,7 @@ fn a_session_ends_when_it_is_idle_and_in_any_case_after_its_time() {
 }
 
 #[test]
-fn fj_48_whatever_was_ours_signs_out_even_if_it_is_over() {
+fn fj_48_t_49_whatever_was_ours_signs_out_even_if_it_is_over() {
     let upstream = Upstream::start();
     let house = House::in_front_of(&upstream);
     let out = |token: &str| {

@@ -40,7 +40,7 @@ impl Secrets {
 }
 
 #[test]
-fn no_log_holds_a_token_cookie_password_key_or_assertion() {
+fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
     let upstream = Upstream::start();
     let collector = Program::otlp_receiver();
     let traces = format!(

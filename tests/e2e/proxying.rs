@@ -251,7 +251,7 @@ fn the_host_goes_as_it_came_unless_the_route_says_otherwise() {
 }
 
 #[test]
-fn preflights_are_answered_here_or_passed_without_identity() {
+fn fj_71_preflights_are_answered_here_or_passed_without_identity() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream)
         .route(
@@ -259,6 +259,12 @@ fn preflights_are_answered_here_or_passed_without_identity() {
             &upstream.url(),
             "signed-in",
             "preflight = \"forward\"",
+        )
+        .route(
+            "/fresh",
+            &upstream.url(),
+            "signed-in",
+            "max_auth_age = \"15m\"",
         )
         .start();
     let preflight = |path: &str| {
@@ -277,6 +283,10 @@ fn preflights_are_answered_here_or_passed_without_identity() {
         [""; 0],
         "no origin is configured"
     );
+    for path in ["/fresh", "/vestibule/refresh"] {
+        let answered = preflight(path);
+        assert_eq!((answered.status, answered.is_ours()), (204, true), "{path}");
+    }
     assert_eq!(upstream.count(), 0);
     assert_eq!(preflight("/cors").status, 200);
     let head = upstream.last().head;
@@ -284,8 +294,11 @@ fn preflights_are_answered_here_or_passed_without_identity() {
     for credential in ["authorization", "cookie", "x-http-method-override"] {
         assert_eq!(head.all(credential), [""; 0], "{credential}");
     }
-    let plain = Request::new("OPTIONS", "/").send(&gateway);
-    assert_eq!(plain.status, 401, "OPTIONS alone is no preflight");
+    for path in ["/", "/fresh", "/cors"] {
+        let plain = Request::new("OPTIONS", path).send(&gateway);
+        assert_eq!(plain.status, 401, "{path}: OPTIONS alone is no preflight");
+    }
+    assert_eq!(upstream.count(), 1);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_refresh_token_comes_in_every_documented_way() {
 }
 
 #[test]
-fn fj_09_to_fj_11_what_is_no_refresh_token_is_told_so_and_ends_nothing() {
+fn fj_09_to_fj_11_t_11_what_is_no_refresh_token_is_told_so_and_ends_nothing() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -147,7 +147,7 @@ fn jar(gateway: &Gateway) -> (String, String, String) {
 }
 
 #[test]
-fn each_token_is_good_for_its_own_use_only() {
+fn fj_17_fj_19_fj_20_t_11_each_token_is_good_for_its_own_use_only() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream)
         .route("/optional", &upstream.url(), "optional", "")
@@ -176,7 +176,7 @@ fn each_token_is_good_for_its_own_use_only() {
 }
 
 #[test]
-fn a_route_takes_credentials_from_where_it_says_only() {
+fn fj_25_fj_26_a_route_takes_credentials_from_where_it_says_only() {
     let upstream = Upstream::start();
     let route = |setup: Setup, place: &str| {
         let path = format!("/{place}");

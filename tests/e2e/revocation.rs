@@ -68,7 +68,7 @@ fn refused_after(gateway: &Gateway, shown: &[Shown], begun: Instant) -> Duration
 }
 
 #[test]
-fn t_22_every_command_that_ends_sessions_ends_their_access_tokens() {
+fn fj_51_t_22_t_38_every_command_that_ends_sessions_ends_their_access_tokens() {
     let password = format!("{PASSWORD}\n");
     let commands: [(&[&str], &str); 6] = [
         (&["session", "revoke", "--user", "ada"], ""),

@@ -6,7 +6,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway, Request, Setup, Upstream, refresh, sign_in};
+use crate::support::{Answer, Gateway, Request, Setup, Upstream, part, refresh, sign_in};
 
 fn call(gateway: &Gateway, token: &str) -> Answer {
     Request::get("/x").bearer(token).send(gateway)
@@ -24,12 +24,6 @@ fn with_part(token: &str, part: usize, value: &Value) -> String {
     parts.join(".")
 }
 
-fn claims_of(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("three parts");
-    let bytes = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-    serde_json::from_slice(&bytes).expect("JSON")
-}
-
 /// Changes one character in the middle, where every bit counts.
 fn spoiled(token: &str) -> String {
     let at = token.len() - 20;
@@ -42,7 +36,7 @@ fn spoiled(token: &str) -> String {
 }
 
 #[test]
-fn a_signed_in_call_reaches_the_app() {
+fn fj_01_fj_02_a_signed_in_call_reaches_the_app() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
@@ -56,7 +50,7 @@ fn a_signed_in_call_reaches_the_app() {
 }
 
 #[test]
-fn a_request_without_a_token_never_reaches_the_app() {
+fn fj_03_a_request_without_a_token_never_reaches_the_app() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let answer = Request::get("/deep?q=1").send(&gateway);
@@ -79,14 +73,14 @@ fn a_request_without_a_token_never_reaches_the_app() {
 }
 
 #[test]
-fn a_bad_token_never_reaches_the_app() {
+fn fj_04_fj_28_fj_32_a_bad_token_never_reaches_the_app() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let tokens = sign_in(&gateway, "ada");
     let other_gateway = Gateway::in_front_of(&upstream);
     let foreign = sign_in(&other_gateway, "ada");
     let header = json!({"alg": "none", "typ": "at+jwt"});
-    let mut promoted = claims_of(&tokens.access);
+    let mut promoted = part(&tokens.access, 1);
     promoted["groups"] = json!(["ops"]);
     let unsigned = with_part(&tokens.access, 0, &header);
     let bare = unsigned.rsplit_once('.').expect("three parts").0.to_owned() + ".";
@@ -160,15 +154,21 @@ fn fj_44_to_fj_46_a_revoked_token_never_reaches_the_app() {
 }
 
 #[test]
-fn fj_13_a_refresh_token_signs_out_as_well() {
+fn fj_13_the_refresh_token_signs_out_as_well_as_the_access_token() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
-    let tokens = sign_in(&gateway, "ada");
-    let answer = Request::post("/vestibule/logout")
-        .json(&json!({"refresh_token": tokens.refresh}))
-        .send(&gateway);
-    assert_eq!(answer.status, 204);
-    assert_eq!(call(&gateway, &tokens.access).error(), "token_revoked");
+    let out = || Request::post("/vestibule/logout");
+    let [one, two, three] = [(); 3].map(|()| sign_in(&gateway, "ada"));
+    for (way, tokens) in [
+        (out().json(&json!({"refresh_token": one.refresh})), &one),
+        (out().bearer(&two.refresh), &two),
+        (out().bearer(&three.access), &three),
+    ] {
+        assert_eq!(way.send(&gateway).status, 204);
+        assert_eq!(call(&gateway, &tokens.access).error(), "token_revoked");
+        assert_eq!(refresh(&gateway, &tokens.refresh).error(), "invalid_grant");
+    }
+    assert_eq!(upstream.count(), 0);
     let foreign = logout(&gateway, "never-ours");
     assert_eq!(foreign.status, 401);
 }
@@ -205,7 +205,7 @@ fn an_unclear_authorization_is_a_bad_request() {
 }
 
 #[test]
-fn fj_14_an_optional_route_takes_strangers_but_no_bad_tokens() {
+fn fj_14_fj_15_an_optional_route_takes_strangers_but_no_bad_tokens() {
     let upstream = Upstream::start();
     let gateway = Setup::new()
         .route("/", &upstream.url(), "optional", "")
@@ -260,7 +260,7 @@ fn other_schemes_and_foreign_tokens_of_a_public_app_pass() {
 }
 
 #[test]
-fn groups_decide_who_passes() {
+fn fj_50_groups_decide_who_passes() {
     let upstream = Upstream::start();
     let gateway = Setup::new()
         .route(
@@ -268,6 +268,12 @@ fn groups_decide_who_passes() {
             &upstream.url(),
             "{ groups = [\"ops\"], users = [\"carol\"] }",
             "",
+        )
+        .route(
+            "/fresh",
+            &upstream.url(),
+            "{ groups = [\"ops\"] }",
+            "max_auth_age = \"15m\"",
         )
         .user("bob", &["--group", "ops"])
         .user("carol", &[])
@@ -277,8 +283,12 @@ fn groups_decide_who_passes() {
         assert_eq!(answer.status, status, "{name}");
     }
     assert_eq!(upstream.count(), 2);
-    let answer = call(&gateway, &sign_in(&gateway, "ada").access);
-    assert_eq!(answer.error(), "forbidden");
+    let token = sign_in(&gateway, "ada").access;
+    for path in ["/x", "/fresh"] {
+        let answer = Request::get(path).bearer(&token).send(&gateway);
+        assert_eq!((answer.status, &*answer.error()), (403, "forbidden"));
+        assert_eq!(upstream.count(), 2);
+    }
 }
 
 #[test]

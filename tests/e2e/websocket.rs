@@ -104,7 +104,7 @@ fn a_stranger_gets_no_tunnel() {
 }
 
 #[test]
-fn another_site_gets_no_tunnel_with_our_cookies() {
+fn t_43_another_site_gets_no_tunnel_with_our_cookies() {
     let app = Program::websocket_echo();
     let gateway = Setup::new().route("/", &app.url(), "signed-in", "").start();
     let cookies = browser_sign_in(&gateway, "ada");

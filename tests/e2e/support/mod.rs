@@ -2,6 +2,7 @@
 
 mod client;
 mod command;
+mod forger;
 mod gateway;
 mod jar;
 mod message;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use client::{Answer, Connection, Request};
 pub use command::{curl, logrotate, schemathesis, signal, vestibule};
+pub use forger::{Forger, bare_keys, part, public_key_of};
 pub use gateway::{Gateway, PASSWORD, Setup};
 pub use jar::Jar;
 pub use message::{Head, PATTERN_LENGTH, pattern};

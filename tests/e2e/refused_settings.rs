@@ -1,0 +1,269 @@
+//! What a configuration cannot ask for: it is refused at the start, by name, never read and ignored.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::support::{
+    Gateway, PASSWORD, Request, Setup, Upstream, browser_sign_in, sign_in, vestibule,
+};
+
+/// Starts the gateway with this configuration, which is to be refused; gives what it says.
+#[track_caller]
+fn refused(row: &str, setup: &Setup) -> String {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("config.toml"), setup.to_toml()).unwrap();
+    let [_, said] = ["serve", "check"].map(|command| {
+        let done = vestibule(folder.path(), &[command, "--config", "config.toml"], "");
+        let said = done.out + &done.err;
+        assert_eq!(done.code, Some(1), "{row}: {command}: {said}");
+        said
+    });
+    said
+}
+
+/// One route with this line.
+fn with_line(line: &str) -> Setup {
+    Setup::new().route("/", "http://127.0.0.1:9", "signed-in", line)
+}
+
+/// One good route and this section.
+fn with_section(section: &str) -> Setup {
+    with_line("").section(section)
+}
+
+#[test]
+fn fj_27_fj_81_a_wrong_setting_is_refused_at_the_start_and_named() {
+    for (row, setup, named) in [
+        (
+            "FJ-27",
+            with_line("credentials = [\"banana\"]"),
+            "credentials",
+        ),
+        (
+            "FJ-27",
+            with_line("credentials = \"query_string\""),
+            "credentials",
+        ),
+        (
+            "FJ-27",
+            with_line("credentials = [\"header\", \"json\"]"),
+            "credentials",
+        ),
+        ("FJ-81", with_line("credentials = []"), "credentials"),
+        (
+            "FJ-81",
+            with_section("[tokens]\naccess_ttl = 300"),
+            "access_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[tokens]\naccess_ttl = \"banana\""),
+            "access_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[tokens]\naccess_ttl = false"),
+            "access_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[tokens]\naccess_ttl = \"2h\""),
+            "access_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[tokens]\nleeway = \"61s\""),
+            "leeway",
+        ),
+        (
+            "FJ-81",
+            with_section("[sessions]\nidle_ttl = []"),
+            "idle_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[sessions]\nidle_ttl = false"),
+            "idle_ttl",
+        ),
+        (
+            "FJ-81",
+            with_section("[tokens]\naudience = \"\""),
+            "audience",
+        ),
+        ("FJ-81", Setup::new(), "routes"),
+    ] {
+        let said = refused(row, &setup);
+        assert!(said.contains(named), "{row}: {said}");
+    }
+}
+
+/// A database whose keys are gone is no reason to make new ones and sign everybody out.
+#[test]
+fn fj_81_keys_that_are_missing_stop_the_start() {
+    let upstream = Upstream::start();
+    let mut gateway = Setup::in_front_of(&upstream).start();
+    gateway.kill();
+    fs::remove_file(gateway.file("vestibule.db.key")).unwrap();
+    let done = gateway.command(&["serve"], "");
+    assert_eq!(done.code, Some(1), "{}", done.out);
+    assert!(done.err.contains("vestibule.db.key"), "{}", done.err);
+}
+
+/// Names that other programs, or older thoughts about this one, have for what is not offered here.
+#[test]
+fn fj_49_fj_55_fj_57_fj_58_fj_60_fj_64_fj_65_fj_74_to_fj_77_what_is_not_offered_is_no_option() {
+    for (row, setup, named) in [
+        (
+            "FJ-49",
+            with_section("[errors]\ntemplates = { token_revoked = \"x\" }"),
+            "errors",
+        ),
+        (
+            "FJ-49",
+            with_section("[errors]\nstatus = { token_revoked = 404 }"),
+            "errors",
+        ),
+        (
+            "FJ-55",
+            with_section("[csrf]\nmode = \"double-submit\""),
+            "csrf.mode",
+        ),
+        ("FJ-57", with_section("[csrf]\nmode = \"off\""), "csrf.mode"),
+        (
+            "FJ-58",
+            with_section("[csrf]\nheader = \"x-xsrf\""),
+            "csrf.header",
+        ),
+        (
+            "FJ-60",
+            with_section("[csrf]\nmethods = [\"GET\"]"),
+            "csrf.methods",
+        ),
+        (
+            "FJ-64",
+            with_section("[cookies]\nsamesite = \"Strict\""),
+            "cookies",
+        ),
+        (
+            "FJ-64",
+            with_section("[cookies]\nsecure = false"),
+            "cookies",
+        ),
+        (
+            "FJ-65",
+            with_section("[cookies]\naccess = \"token\""),
+            "cookies",
+        ),
+        (
+            "FJ-65",
+            with_section("[cookies]\nrefresh_path = \"/vestibule\""),
+            "cookies",
+        ),
+        (
+            "FJ-74",
+            with_section("[credentials]\nheader = \"foo\""),
+            "credentials",
+        ),
+        (
+            "FJ-74",
+            with_line("credential_header = \"foo\""),
+            "credential_header",
+        ),
+        (
+            "FJ-75",
+            with_section("[credentials]\nscheme = \"JWT\""),
+            "credentials",
+        ),
+        (
+            "FJ-76",
+            with_section("[errors]\nmessage_key = \"banana\""),
+            "errors",
+        ),
+        ("FJ-77", with_line("query_token = \"jwt\""), "query_token"),
+    ] {
+        let said = refused(row, &setup);
+        assert!(
+            said.contains(&format!("{named}: there is no")),
+            "{row}: {said}"
+        );
+    }
+}
+
+#[test]
+fn fj_49_fj_76_a_refusal_has_one_form() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    let tokens = sign_in(&gateway, "ada");
+    let out = Request::post("/vestibule/logout").bearer(&tokens.access);
+    assert_eq!(out.send(&gateway).status, 204);
+    let answer = Request::get("/").bearer(&tokens.access).send(&gateway);
+    assert_eq!((answer.status, &*answer.error()), (401, "token_revoked"));
+    let told = answer.json();
+    let names: Vec<&String> = told.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["error", "error_description", "login_url"]);
+    assert_eq!(upstream.count(), 0);
+}
+
+/// There is no value to send along: where a request comes from is what counts.
+#[test]
+fn fj_55_fj_56_fj_58_fj_59_a_value_in_a_header_or_a_field_proves_nothing() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    for value in ["", "right", "wrong"] {
+        for name in ["X-CSRF-TOKEN", "X-XSRF-TOKEN", "X-Requested-With"] {
+            let jar = format!("{cookies}; csrf_access_token={value}");
+            let request = Request::post("/")
+                .header("Cookie", &jar)
+                .header(name, value)
+                .form(&[("csrf_token", value)]);
+            let answer = request.send(&gateway);
+            let told = (answer.status, answer.error());
+            assert_eq!(told, (403, "csrf_rejected".to_owned()), "{name} {value}");
+        }
+    }
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn fj_57_fj_60_reading_needs_no_proof_and_changing_always_does() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    for (method, status) in [("GET", 200), ("POST", 403), ("DELETE", 403), ("FOO", 403)] {
+        let request = Request::new(method, "/").header("Cookie", &cookies);
+        assert_eq!(request.send(&gateway).status, status, "{method}");
+    }
+    assert_eq!(upstream.count(), 1);
+}
+
+/// The cookies' names follow from the address that people type, and from nothing else.
+#[test]
+fn fj_65_the_names_of_the_cookies_follow_from_the_address() {
+    let upstream = Upstream::start();
+    for (url, host, prefix, suffix) in [
+        ("http://localhost", "localhost", "", ""),
+        ("http://localhost:8081", "localhost:8081", "", "_8081"),
+        ("https://app.example", "app.example", "__Host-", ""),
+        (
+            "https://app.example:8443",
+            "app.example:8443",
+            "__Host-",
+            "_8443",
+        ),
+    ] {
+        let gateway = Setup::in_front_of(&upstream).public_url(url).start();
+        let answer = Request::post("/vestibule/login")
+            .header("Host", host)
+            .header("Sec-Fetch-Site", "same-origin")
+            .form(&[("username", "ada"), ("password", PASSWORD)])
+            .send(&gateway);
+        let set = answer.head.all("set-cookie");
+        let names: Vec<&str> = set.iter().filter_map(|c| c.split('=').next()).collect();
+        let ours = ["refresh", "access"].map(|kind| format!("{prefix}vestibule_{kind}{suffix}"));
+        for name in ours {
+            assert!(names.contains(&&*name), "{url}: {names:?}");
+        }
+    }
+}
