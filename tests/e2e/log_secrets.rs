@@ -6,38 +6,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Gateway, PASSWORD, Program, Request, Setup, Tokens, Upstream, browser_sign_in, cookies_of,
-    refresh, sign_in,
+    Gateway, PASSWORD, Program, Request, Secrets, Setup, Tokens, Upstream, browser_sign_in,
+    cookies_of, refresh,
 };
 
 const WRONG: &str = "a-wrong-password-of-somebody";
+const NEXT: &str = "the next password of somebody";
+const ADMIN: &str = "b2Ygd2hvZXZlciBsb29rcyBhZnRlciB0aGlzIGdhdGV3YXk=";
 const TALKATIVE: &str = "[observe]\nlog_level = \"trace\"\naccess_log.to = \"access.log\"\n\
                          access_log.query = true\naudit_log.to = \"audit.log\"\n";
-
-/// What was shown to the gateway or handed out by it and must not be written down.
-#[derive(Default)]
-struct Secrets(Vec<String>);
-
-impl Secrets {
-    fn add(&mut self, secret: &str) {
-        assert!(secret.len() > 12, "{secret} could be there by chance");
-        self.0.push(secret.to_owned());
-        // A part of a token is a secret, too: its claims, its signature.
-        let parts = secret.split('.').filter(|part| part.len() > 12);
-        self.0.extend(parts.map(str::to_owned));
-    }
-
-    fn add_tokens(&mut self, tokens: &Tokens) {
-        self.add(&tokens.access);
-        self.add(&tokens.refresh);
-    }
-
-    fn add_cookies(&mut self, cookies: &str) {
-        for (_, value) in cookies.split("; ").filter_map(|pair| pair.split_once('=')) {
-            self.add(value);
-        }
-    }
-}
 
 #[test]
 fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
@@ -52,21 +29,26 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
         .route("/maybe", &upstream.url(), "optional", "")
         .route("/ops", &upstream.url(), "{ groups = [\"ops\"] }", "")
         .route("/down", "http://127.0.0.1:9", "signed-in", "")
+        .user("eve", &[])
+        .admin_token(ADMIN)
         .section(TALKATIVE)
         .section(&traces)
         .start();
     let mut secrets = Secrets::default();
-    secrets.add(PASSWORD);
-    secrets.add(WRONG);
-    secrets.add("a-password-as-a-name");
+    for password in [PASSWORD, WRONG, NEXT, "a-password-as-a-name"] {
+        secrets.add("a password", password);
+    }
+    secrets.add("the admin token", ADMIN);
+    secrets.add_keys(&gateway);
 
     walk_with_tokens(&gateway, &upstream, &mut secrets);
     walk_with_cookies(&gateway, &upstream, &mut secrets);
     walk_into_refusals(&gateway, &mut secrets);
+    walk_as_administrator(&gateway);
+    change_a_password(&gateway, &mut secrets);
     gateway
         .command(&["user", "passwd", "ada"], &format!("{WRONG}\n"))
         .expect_success();
-    add_keys(&gateway, &mut secrets);
     gateway.terminate();
     gateway.wait_for_exit(Duration::from_secs(60));
 
@@ -79,26 +61,19 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
             text.contains(most_telling),
             "{name} is not what is looked at"
         );
-        none_in(name, &text, &secrets);
+        secrets.none_in(name, text.as_bytes());
     }
     let spans = collector.spans();
     let text = serde_json::to_string(&spans).unwrap();
     assert!(text.contains("/vestibule/refresh"), "{text}");
-    none_in("the spans", &text, &secrets);
+    secrets.none_in("the spans", text.as_bytes());
     let log = gateway.log();
     assert!(log.contains("cannot be reached"), "{log}");
-    none_in("the application log", &log, &secrets);
-}
-
-fn none_in(name: &str, text: &str, secrets: &Secrets) {
-    for secret in &secrets.0 {
-        assert!(!text.contains(secret), "{name} holds {secret}");
-    }
+    secrets.none_in("the application log", log.as_bytes());
 }
 
 fn walk_with_tokens(gateway: &Gateway, upstream: &Upstream, secrets: &mut Secrets) {
-    let tokens = sign_in(gateway, "ada");
-    secrets.add_tokens(&tokens);
+    let tokens = secrets.sign_in(gateway, "ada");
     for path in [
         "/",
         "/open",
@@ -111,22 +86,20 @@ fn walk_with_tokens(gateway: &Gateway, upstream: &Upstream, secrets: &mut Secret
     }
     Request::get("/").bearer(&tokens.access).send(gateway);
     let head = upstream.last().head;
-    secrets.add(head.first("x-vestibule-assertion").expect("an assertion"));
+    let assertion = head.first("x-vestibule-assertion");
+    secrets.add("an assertion", assertion.expect("it is told"));
     // Tokens where they do not belong.
     Request::get("/").bearer(&tokens.refresh).send(gateway);
     refresh(gateway, &tokens.access);
     let broken = format!("{}x", tokens.access);
-    secrets.add(&broken);
+    secrets.add("a broken token", &broken);
     Request::get("/").bearer(&broken).send(gateway);
 
-    let first = Tokens::of(&refresh(gateway, &tokens.refresh));
-    let second = Tokens::of(&refresh(gateway, &first.refresh));
-    secrets.add_tokens(&first);
-    secrets.add_tokens(&second);
+    let first = secrets.refresh(gateway, &tokens);
+    secrets.refresh(gateway, &first);
     // Replaced twice.
     refresh(gateway, &tokens.refresh);
-    let last = sign_in(gateway, "ada");
-    secrets.add_tokens(&last);
+    let last = secrets.sign_in(gateway, "ada");
     for _ in 0..2 {
         Request::post("/vestibule/logout")
             .bearer(&last.access)
@@ -149,7 +122,8 @@ fn walk_with_cookies(gateway: &Gateway, upstream: &Upstream, secrets: &mut Secre
     }
     Request::get("/").header("Cookie", &cookies).send(gateway);
     let head = upstream.last().head;
-    secrets.add(head.first("x-vestibule-assertion").expect("an assertion"));
+    let assertion = head.first("x-vestibule-assertion");
+    secrets.add("an assertion", assertion.expect("it is told"));
     // From another site, twice over, and broken.
     Request::post("/")
         .header("Cookie", &cookies)
@@ -194,8 +168,7 @@ fn walk_into_refusals(gateway: &Gateway, secrets: &mut Secrets) {
             .send(gateway);
         assert_eq!(answer.status, 400, "{}", answer.text());
     }
-    let tokens = sign_in(gateway, "ada");
-    secrets.add_tokens(&tokens);
+    let tokens = secrets.sign_in(gateway, "ada");
     for authorization in [
         format!("Bearer {} {}", tokens.access, tokens.access),
         format!("Basic {}", tokens.access),
@@ -218,13 +191,43 @@ fn walk_into_refusals(gateway: &Gateway, secrets: &mut Secrets) {
         .send(gateway);
 }
 
-/// The master key, in the forms in which bytes are usually shown.
-fn add_keys(gateway: &Gateway, secrets: &mut Secrets) {
-    let key = fs::read(gateway.file("vestibule.db.key")).unwrap();
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    secrets.add(&hex);
-    secrets.add(String::from_utf8_lossy(&key).trim());
-    let listed: Vec<String> = key.iter().map(u8::to_string).collect();
-    secrets.add(&listed.join(", "));
-    secrets.0.push("PRIVATE KEY".to_owned());
+fn walk_as_administrator(gateway: &Gateway) {
+    for token in [ADMIN, WRONG] {
+        let ask = |method: &str, path: &str| {
+            Request::new(method, &format!("/api/v1{path}")).bearer(token)
+        };
+        for (status, request) in [
+            (200, ask("GET", "/users")),
+            (200, ask("GET", "/sessions")),
+            (200, ask("GET", "/keys")),
+            (
+                201,
+                ask("POST", "/users").json(&json!({"name": "new", "password": NEXT})),
+            ),
+            (
+                204,
+                ask("PUT", "/users/eve/password").json(&json!({"password": NEXT})),
+            ),
+            (404, ask("GET", "/nothing")),
+        ] {
+            let mut connection = gateway.connect_admin();
+            connection.send(request.to_bytes());
+            let expected = if token == ADMIN { status } else { 401 };
+            assert_eq!(connection.answer().status, expected, "{request:?}");
+        }
+    }
+}
+
+fn change_a_password(gateway: &Gateway, secrets: &mut Secrets) {
+    let tokens = secrets.sign_in(gateway, "ada");
+    for (current, status) in [(WRONG, 401), (PASSWORD, 200)] {
+        let answer = Request::post("/vestibule/password")
+            .bearer(&tokens.access)
+            .json(&json!({"current_password": current, "new_password": NEXT}))
+            .send(gateway);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        if status == 200 {
+            secrets.add_tokens(&Tokens::of(&answer));
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod cookies;
 mod crashes;
 mod credential_forms;
 mod csrf;
+mod database_secrets;
 mod drain;
 mod expiry;
 mod explaining;

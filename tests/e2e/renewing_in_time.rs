@@ -143,6 +143,37 @@ fn t_31_a_late_answer_never_overwrites_newer_cookies() {
     assert_eq!(jar.generation(), 4);
 }
 
+/// Who comes with a token two generations old after the grace is not the browser that holds the last one.
+#[test]
+fn t_24_a_reuse_ends_the_session_clears_the_cookies_and_is_told_once() {
+    let upstream = Upstream::start();
+    let house = Home::in_front_of(&upstream, "");
+    let refresh = || Request::post("/vestibule/refresh").same_origin();
+    let copied = house.sign_in();
+    let mut jar = copied.clone();
+    for _ in 0..2 {
+        assert_eq!(house.visit(&mut jar, refresh()).status, 200);
+        house.pass(31 * SECOND);
+    }
+    for thief in [copied.clone(), copied] {
+        let mut thief = thief;
+        let refused = house.visit(&mut thief, refresh());
+        let told = (refused.status, refused.error());
+        assert_eq!(told, (401, "invalid_grant".to_owned()));
+        assert_eq!(refused.head.all("set-cookie").len(), 2);
+        assert!(thief.is_empty(), "the cookies are cleared");
+    }
+    assert_eq!(house.told("reuse"), 1);
+    let page = house.visit(&mut jar, Request::get("/"));
+    assert_eq!(
+        (page.status, page.error()),
+        (401, "token_revoked".to_owned())
+    );
+    assert_eq!(house.visit(&mut jar, refresh()).error(), "invalid_grant");
+    assert!(jar.is_empty());
+    assert_eq!(upstream.count(), 0);
+}
+
 #[test]
 fn an_app_slower_than_everything_still_delivers_the_cookies_if_none_are_newer() {
     let upstream = Upstream::start();
