@@ -87,6 +87,7 @@ fn fj_07_the_last_moment_of_a_fresh_sign_in_is_the_one_that_was_configured() {
     assert_eq!(call(&house, &tokens, "/money").status, 200);
     house.pass(MINUTE / 60);
     assert!(is_too_old(&call(&house, &tokens, "/money")));
+    assert_eq!(upstream.count(), 1);
 }
 
 #[test]
@@ -100,6 +101,7 @@ fn fj_08_a_refresh_token_is_of_the_wrong_type_before_anything_is_too_old() {
         (refused.status, refused.error()),
         (401, "wrong_token_type".to_owned())
     );
+    assert_eq!(upstream.count(), 0);
 }
 
 #[test]

@@ -1,21 +1,5 @@
 //! Replaced refresh tokens come back: from people whose answers were lost, and from thieves.
 //!
-//! Where the cases are that concern the life of a session, by their ids:
-//!
-//! | id | where |
-//! |---|---|
-//! | FJ-05 to FJ-08 | `reauthentication` |
-//! | FJ-09 to FJ-12, T-27, T-34 | `refreshing` |
-//! | FJ-13, FJ-14, FJ-44 to FJ-46 | `tokens` |
-//! | FJ-47, FJ-51, FJ-80, T-22, T-35, T-38 (groups) | `revocation`; FJ-51 is T-22's removed user |
-//! | FJ-48 | `expiry` |
-//! | FJ-52, FJ-53 | `cookies` |
-//! | T-23 to T-26, T-29, T-30, T-38, T-50 | here |
-//! | T-27, T-28, T-31 (by requests to an app), T-35 (renewal) | `renewing_in_time`, `renewing` |
-//! | T-33 | `crashes`, and `crashes` of tests/session_model |
-//! | T-36 | `restart` |
-//! | T-52 | `session_limits` |
-//!
 //! T-25 has no shorter window to be set, because there is no such option. T-22 and T-27 over several
 //! replicas wait for stores that several replicas can share.
 
@@ -36,10 +20,12 @@ fn house() -> (Upstream, House) {
 }
 
 #[track_caller]
-fn assert_dead(house: &House, tokens: &Tokens) {
+fn assert_dead((upstream, house): (&Upstream, &House), tokens: &Tokens) {
+    let before = upstream.count();
     let refused = refusal(&house.refresh(tokens));
     assert_eq!(refused, (401, "invalid_grant".to_owned()));
     assert_eq!(house.call(tokens).status, 401);
+    assert_eq!(upstream.count(), before);
 }
 
 #[test]
@@ -59,7 +45,7 @@ fn t_23_a_replay_within_the_grace_gets_the_same_successor() {
 
 #[test]
 fn t_24_a_second_late_replay_of_a_token_whose_successor_was_used_ends_the_session() {
-    let (_upstream, house) = house();
+    let (upstream, house) = house();
     let first = house.sign_in();
     let second = Tokens::of(&house.refresh(&first));
     house.pass(40 * SECOND);
@@ -69,8 +55,8 @@ fn t_24_a_second_late_replay_of_a_token_whose_successor_was_used_ends_the_sessio
     assert_eq!(refusal(&late), (401, "invalid_grant".to_owned()));
     assert_eq!(house.call(&second).status, 200, "one may have been held up");
     house.pass(10 * SECOND);
-    assert_dead(&house, &first);
-    assert_dead(&house, &second);
+    assert_dead((&upstream, &house), &first);
+    assert_dead((&upstream, &house), &second);
 }
 
 #[test]
@@ -88,23 +74,23 @@ fn t_25_a_lost_answer_can_be_asked_for_until_the_session_is_idle_for_too_long() 
 
 #[test]
 fn t_26_a_token_two_generations_old_ends_the_session_after_the_grace() {
-    let (_upstream, house) = house();
+    let (upstream, house) = house();
     let first = house.sign_in();
     let second = Tokens::of(&house.refresh(&first));
     house.pass(30 * SECOND);
     let third = Tokens::of(&house.refresh(&second));
     house.pass(31 * SECOND);
     for tokens in [&first, &third, &second] {
-        assert_dead(&house, tokens);
+        assert_dead((&upstream, &house), tokens);
     }
     house.pass(SECOND);
-    assert_dead(&house, &third);
+    assert_dead((&upstream, &house), &third);
 }
 
 #[test]
 fn t_29_an_owner_and_a_thief_who_are_both_active_end_the_session() {
     for thief_is_first in [true, false] {
-        let (_upstream, house) = house();
+        let (upstream, house) = house();
         let copied = house.sign_in();
         let taken = Tokens::of(&house.refresh(&copied));
         house.pass(31 * SECOND);
@@ -113,15 +99,15 @@ fn t_29_an_owner_and_a_thief_who_are_both_active_end_the_session() {
         house.pass(if thief_is_first { 40 * SECOND } else { DAY });
         assert_eq!(house.refresh(&copied).status, 401);
         house.pass(10 * SECOND);
-        assert_dead(&house, &copied);
-        assert_dead(&house, &taken);
+        assert_dead((&upstream, &house), &copied);
+        assert_dead((&upstream, &house), &taken);
     }
 }
 
 /// Rotation does not show who does the same as the owner within the grace; the session's end does.
 #[test]
 fn t_30_a_thief_who_always_follows_within_the_grace_is_out_at_the_sessions_end() {
-    let (_upstream, house) = house();
+    let (upstream, house) = house();
     let mut owner = house.sign_in();
     let mut thief = owner.clone();
     for _ in 0..29 {
@@ -133,13 +119,13 @@ fn t_30_a_thief_who_always_follows_within_the_grace_is_out_at_the_sessions_end()
         assert_eq!(thief.refresh, owner.refresh, "both hold the same");
     }
     house.pass(DAY);
-    assert_dead(&house, &thief);
-    assert_dead(&house, &owner);
+    assert_dead((&upstream, &house), &thief);
+    assert_dead((&upstream, &house), &owner);
 }
 
 #[test]
 fn t_50_no_token_outlives_the_session_however_often_it_is_refreshed() {
-    let (_upstream, house) = house();
+    let (upstream, house) = house();
     let mut tokens = house.sign_in();
     house.pass(13 * DAY);
     tokens = Tokens::of(&house.refresh(&tokens));
@@ -152,7 +138,7 @@ fn t_50_no_token_outlives_the_session_however_often_it_is_refreshed() {
     tokens = Tokens::of(&house.refresh(&tokens));
     assert_eq!(house.call(&tokens).status, 200);
     house.pass(MINUTE + 6 * SECOND);
-    assert_dead(&house, &tokens);
+    assert_dead((&upstream, &house), &tokens);
 }
 
 /// Whatever ends the sessions of a user, while refreshes are under way: none of them brings it back.

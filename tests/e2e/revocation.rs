@@ -78,7 +78,7 @@ fn fj_51_t_22_t_38_every_command_that_ends_sessions_ends_their_access_tokens() {
         (&["session", "revoke", "--all", "--yes"], ""),
         (&["user", "remove", "ada", "--yes"], ""),
     ];
-    let (_upstream, gateway) = gateway();
+    let (upstream, gateway) = gateway();
     let mut ended = Vec::new();
     for (command, input) in commands {
         let is_live = !command.contains(&"enable");
@@ -103,7 +103,9 @@ fn fj_51_t_22_t_38_every_command_that_ends_sessions_ends_their_access_tokens() {
     let after = Shown::both(&gateway, "eve");
     assert!(after.iter().all(|shown| shown.passes(&gateway)));
     let gateway = gateway.restart();
+    let before = upstream.count();
     assert!(ended.iter().all(|shown| !shown.passes(&gateway)));
+    assert_eq!(upstream.count(), before);
     assert!(after.iter().all(|shown| shown.passes(&gateway)));
 }
 
@@ -222,6 +224,7 @@ fn fj_47_a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
             assert_eq!(cookies.get(&gateway, path).status, 200, "{path}");
         }
         gateway.command(command, "").expect_success();
+        let before = upstream.count();
         for shown in [&bearer, &cookies] {
             let refused = shown.get(&gateway, "/strict");
             assert_eq!(refused.status, 401, "the first request: {}", refused.text());
@@ -229,6 +232,7 @@ fn fj_47_a_strict_route_refuses_at_once_and_a_route_that_never_asks_does_not() {
         }
         // Where strangers pass, a cookie that is no good makes one.
         assert_eq!(bearer.get(&gateway, "/guests").status, 401);
+        assert_eq!(upstream.count(), before);
         let guest = cookies.get(&gateway, "/guests");
         assert_eq!(guest.status, 200);
         assert!(

@@ -38,6 +38,7 @@ fn t_52_a_sign_in_beyond_the_limit_ends_the_longest_idle_session() {
     sessions.push(sign_in(&gateway, "ada"));
 
     assert_eq!(call(&gateway, &first), 401, "at once");
+    assert_eq!(upstream.count(), 0);
     let refused = refresh(&gateway, &first.refresh);
     assert_eq!(
         (refused.status, refused.error()),
