@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::{
-    Gateway, PASSWORD, Request, Secrets, Setup, Tokens, Upstream, browser_sign_in, cookies_of,
-    find, refresh, sign_in,
+    Gateway, PASSWORD, Request, Secrets, Setup, Tokens, Upstream, ask_admin, browser_sign_in,
+    cookies_of, find, refresh, sign_in,
 };
 
 const NEXT: &str = "the next password of somebody";
@@ -65,10 +65,8 @@ fn live(gateway: &Gateway, secrets: &mut Secrets) -> Tokens {
         }
     }
     let body = json!({"password": OTHER});
-    let mut connection = gateway.connect_admin();
     let set = Request::new("PUT", "/api/v1/users/eve/password").bearer(ADMIN);
-    connection.send(set.json(&body).to_bytes());
-    connection.answer();
+    assert_eq!(ask_admin(gateway, &set.json(&body)).status, 204);
     gateway
         .command(&["user", "passwd", "bob"], &format!("{OTHER}\n"))
         .expect_success();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Gateway, PASSWORD, Program, Request, Secrets, Setup, Tokens, Upstream, browser_sign_in,
-    cookies_of, refresh,
+    Gateway, PASSWORD, Program, Request, Secrets, Setup, Tokens, Upstream, ask_admin,
+    browser_sign_in, cookies_of, refresh,
 };
 
 const WRONG: &str = "a-wrong-password-of-somebody";
@@ -44,11 +44,21 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
     walk_with_tokens(&gateway, &upstream, &mut secrets);
     walk_with_cookies(&gateway, &upstream, &mut secrets);
     walk_into_refusals(&gateway, &mut secrets);
-    walk_as_administrator(&gateway);
+    walk_as_administrator(&gateway, &secrets);
     change_a_password(&gateway, &mut secrets);
     gateway
         .command(&["user", "passwd", "ada"], &format!("{WRONG}\n"))
         .expect_success();
+    let metrics = ask_admin(&gateway, &Request::get("/metrics"));
+    assert!(metrics.text().contains("vestibule_refreshes"));
+    secrets.none_in("the metrics", &metrics.body.data);
+    for command in [["user", "list"], ["session", "list"], ["key", "list"]] {
+        for form in [&[][..], &["--json"]] {
+            let told = gateway.command(&[&command, form].concat(), "");
+            let told = told.expect_success();
+            secrets.none_in("what a command says", (told.out + &told.err).as_bytes());
+        }
+    }
     gateway.terminate();
     gateway.wait_for_exit(Duration::from_secs(60));
 
@@ -191,7 +201,7 @@ fn walk_into_refusals(gateway: &Gateway, secrets: &mut Secrets) {
         .send(gateway);
 }
 
-fn walk_as_administrator(gateway: &Gateway) {
+fn walk_as_administrator(gateway: &Gateway, secrets: &Secrets) {
     for token in [ADMIN, WRONG] {
         let ask = |method: &str, path: &str| {
             Request::new(method, &format!("/api/v1{path}")).bearer(token)
@@ -210,10 +220,10 @@ fn walk_as_administrator(gateway: &Gateway) {
             ),
             (404, ask("GET", "/nothing")),
         ] {
-            let mut connection = gateway.connect_admin();
-            connection.send(request.to_bytes());
+            let answer = ask_admin(gateway, &request);
             let expected = if token == ADMIN { status } else { 401 };
-            assert_eq!(connection.answer().status, expected, "{request:?}");
+            assert_eq!(answer.status, expected, "{request:?}");
+            secrets.none_in("an answer of the admin API", &answer.body.data);
         }
     }
 }

@@ -22,80 +22,43 @@ fn refused(row: &str, setup: &Setup) -> String {
     said
 }
 
-/// One route with this line.
-fn with_line(line: &str) -> Setup {
-    Setup::new().route("/", "http://127.0.0.1:9", "signed-in", line)
-}
+/// The row of the table, what is set, and the setting that is named.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("FJ-27", "credentials = [\"banana\"]", "credentials"),
+    ("FJ-27", "credentials = \"query_string\"", "credentials"),
+    (
+        "FJ-27",
+        "credentials = [\"header\", \"json\"]",
+        "credentials",
+    ),
+    ("FJ-81", "credentials = []", "credentials"),
+    ("FJ-81", "[tokens]\naccess_ttl = 300", "access_ttl"),
+    ("FJ-81", "[tokens]\naccess_ttl = \"banana\"", "access_ttl"),
+    ("FJ-81", "[tokens]\naccess_ttl = false", "access_ttl"),
+    ("FJ-81", "[tokens]\naccess_ttl = \"2h\"", "access_ttl"),
+    ("FJ-81", "[tokens]\nleeway = \"61s\"", "leeway"),
+    ("FJ-81", "[sessions]\nidle_ttl = []", "idle_ttl"),
+    ("FJ-81", "[sessions]\nidle_ttl = false", "idle_ttl"),
+    ("FJ-81", "[tokens]\naudience = \"\"", "audience"),
+];
 
-/// One good route and this section.
-fn with_section(section: &str) -> Setup {
-    with_line("").section(section)
+/// A section, or a line of the one route.
+fn with(setting: &str) -> Setup {
+    let route = |line| Setup::new().route("/", "http://127.0.0.1:9", "signed-in", line);
+    if setting.starts_with('[') {
+        route("").section(setting)
+    } else {
+        route(setting)
+    }
 }
 
 #[test]
 fn fj_27_fj_81_a_wrong_setting_is_refused_at_the_start_and_named() {
-    for (row, setup, named) in [
-        (
-            "FJ-27",
-            with_line("credentials = [\"banana\"]"),
-            "credentials",
-        ),
-        (
-            "FJ-27",
-            with_line("credentials = \"query_string\""),
-            "credentials",
-        ),
-        (
-            "FJ-27",
-            with_line("credentials = [\"header\", \"json\"]"),
-            "credentials",
-        ),
-        ("FJ-81", with_line("credentials = []"), "credentials"),
-        (
-            "FJ-81",
-            with_section("[tokens]\naccess_ttl = 300"),
-            "access_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[tokens]\naccess_ttl = \"banana\""),
-            "access_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[tokens]\naccess_ttl = false"),
-            "access_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[tokens]\naccess_ttl = \"2h\""),
-            "access_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[tokens]\nleeway = \"61s\""),
-            "leeway",
-        ),
-        (
-            "FJ-81",
-            with_section("[sessions]\nidle_ttl = []"),
-            "idle_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[sessions]\nidle_ttl = false"),
-            "idle_ttl",
-        ),
-        (
-            "FJ-81",
-            with_section("[tokens]\naudience = \"\""),
-            "audience",
-        ),
-        ("FJ-81", Setup::new(), "routes"),
-    ] {
-        let said = refused(row, &setup);
+    for (row, setting, named) in WRONG {
+        let said = refused(row, &with(setting));
         assert!(said.contains(named), "{row}: {said}");
     }
+    assert!(refused("FJ-81", &Setup::new()).contains("there is no route"));
 }
 
 /// A database whose keys are gone is no reason to make new ones and sign everybody out.
@@ -110,83 +73,43 @@ fn fj_81_keys_that_are_missing_stop_the_start() {
     assert!(done.err.contains("vestibule.db.key"), "{}", done.err);
 }
 
-/// Names that other programs, or older thoughts about this one, have for what is not offered here.
+/// Names that other programs have for what is not offered here.
+const NOT_OFFERED: &[(&str, &str, &str)] = &[
+    (
+        "FJ-49",
+        "[errors]\ntemplates = { token_revoked = \"x\" }",
+        "errors",
+    ),
+    (
+        "FJ-49",
+        "[errors]\nstatus = { token_revoked = 404 }",
+        "errors",
+    ),
+    ("FJ-55", "[csrf]\nmode = \"double-submit\"", "csrf.mode"),
+    ("FJ-57", "[csrf]\nmode = \"off\"", "csrf.mode"),
+    ("FJ-58", "[csrf]\nheader = \"x-xsrf\"", "csrf.header"),
+    ("FJ-60", "[csrf]\nmethods = [\"GET\"]", "csrf.methods"),
+    ("FJ-64", "[cookies]\nsamesite = \"Strict\"", "cookies"),
+    ("FJ-64", "[cookies]\nsecure = false", "cookies"),
+    ("FJ-65", "[cookies]\naccess = \"token\"", "cookies"),
+    (
+        "FJ-65",
+        "[cookies]\nrefresh_path = \"/vestibule\"",
+        "cookies",
+    ),
+    ("FJ-74", "[credentials]\nheader = \"foo\"", "credentials"),
+    ("FJ-74", "credential_header = \"foo\"", "credential_header"),
+    ("FJ-75", "[credentials]\nscheme = \"JWT\"", "credentials"),
+    ("FJ-76", "[errors]\nmessage_key = \"banana\"", "errors"),
+    ("FJ-77", "query_token = \"jwt\"", "query_token"),
+];
+
 #[test]
 fn fj_49_fj_55_fj_57_fj_58_fj_60_fj_64_fj_65_fj_74_to_fj_77_what_is_not_offered_is_no_option() {
-    for (row, setup, named) in [
-        (
-            "FJ-49",
-            with_section("[errors]\ntemplates = { token_revoked = \"x\" }"),
-            "errors",
-        ),
-        (
-            "FJ-49",
-            with_section("[errors]\nstatus = { token_revoked = 404 }"),
-            "errors",
-        ),
-        (
-            "FJ-55",
-            with_section("[csrf]\nmode = \"double-submit\""),
-            "csrf.mode",
-        ),
-        ("FJ-57", with_section("[csrf]\nmode = \"off\""), "csrf.mode"),
-        (
-            "FJ-58",
-            with_section("[csrf]\nheader = \"x-xsrf\""),
-            "csrf.header",
-        ),
-        (
-            "FJ-60",
-            with_section("[csrf]\nmethods = [\"GET\"]"),
-            "csrf.methods",
-        ),
-        (
-            "FJ-64",
-            with_section("[cookies]\nsamesite = \"Strict\""),
-            "cookies",
-        ),
-        (
-            "FJ-64",
-            with_section("[cookies]\nsecure = false"),
-            "cookies",
-        ),
-        (
-            "FJ-65",
-            with_section("[cookies]\naccess = \"token\""),
-            "cookies",
-        ),
-        (
-            "FJ-65",
-            with_section("[cookies]\nrefresh_path = \"/vestibule\""),
-            "cookies",
-        ),
-        (
-            "FJ-74",
-            with_section("[credentials]\nheader = \"foo\""),
-            "credentials",
-        ),
-        (
-            "FJ-74",
-            with_line("credential_header = \"foo\""),
-            "credential_header",
-        ),
-        (
-            "FJ-75",
-            with_section("[credentials]\nscheme = \"JWT\""),
-            "credentials",
-        ),
-        (
-            "FJ-76",
-            with_section("[errors]\nmessage_key = \"banana\""),
-            "errors",
-        ),
-        ("FJ-77", with_line("query_token = \"jwt\""), "query_token"),
-    ] {
-        let said = refused(row, &setup);
-        assert!(
-            said.contains(&format!("{named}: there is no")),
-            "{row}: {said}"
-        );
+    for (row, setting, named) in NOT_OFFERED {
+        let said = refused(row, &with(setting));
+        let told = format!("{named}: there is no");
+        assert!(said.contains(&told), "{row}: {said}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    Answer, Gateway, Hold, Jar, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in,
+    Answer, Gateway, Hold, Jar, PASSWORD, Request, Setup, Tokens, Upstream, browser_sign_in, part,
     refresh, sign_in, wait_until,
 };
 
@@ -142,6 +142,12 @@ fn fj_80_t_38_other_groups_show_at_the_next_request_and_end_no_session() {
     let next = Tokens::of(&refresh(&gateway, &tokens.refresh));
     let now = Request::get("/").bearer(&next.access).send(&gateway);
     assert_eq!(now.status, 200);
+    let told = upstream.last().head;
+    assert_eq!(told.all("x-forwarded-groups"), ["engineers"]);
+    assert_eq!(told.all("x-forwarded-email"), ["ada@example.com"]);
+    let claims = part(&next.access, 1);
+    assert_eq!(claims["groups"], json!(["engineers"]));
+    assert_eq!(claims["email"], "ada@example.com");
 }
 
 #[test]

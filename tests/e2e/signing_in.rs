@@ -221,3 +221,40 @@ fn asking_to_sign_out_by_get_changes_nothing() {
         200
     );
 }
+
+#[test]
+fn t_49_signing_out_clears_the_cookies_whatever_they_hold() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    let live = browser_sign_in(&gateway, "ada");
+    let (refresh, access) = live.split_once("; ").expect("two cookies");
+    let other = browser_sign_in(&gateway, "ada");
+    let (other, _) = other.split_once("; ").expect("two cookies");
+    for (what, cookies, status) in [
+        ("both", &*live, 204),
+        ("both, revoked", &live, 204),
+        ("the access cookie, revoked", access, 204),
+        ("the refresh cookie, revoked", refresh, 204),
+        ("the refresh cookie alone", other, 204),
+        ("garbage", "vestibule_access=garbage", 401),
+        ("no value", "vestibule_refresh=", 401),
+    ] {
+        let out = Request::post("/vestibule/logout")
+            .same_origin()
+            .header("Cookie", cookies)
+            .send(&gateway);
+        assert_eq!(out.status, status, "{what}");
+        let cleared = out.head.all("set-cookie");
+        let all = cleared.iter().all(|cookie| cookie.contains("Max-Age=0"));
+        assert!(cleared.len() == 2 && all, "{what}: {cleared:?}");
+    }
+    let none = Request::post("/vestibule/logout")
+        .same_origin()
+        .send(&gateway);
+    assert_eq!((none.status, none.head.all("set-cookie").len()), (204, 0));
+    for ended in [refresh, other] {
+        let token = ended.split_once('=').expect("a value").1;
+        let refused = crate::support::refresh(&gateway, token);
+        assert_eq!(refused.error(), "invalid_grant");
+    }
+}
