@@ -134,7 +134,7 @@ fn pure_rooms_see_no_runtime_socket_file_or_time_of_day() {
 #[test]
 fn every_file_says_in_its_first_line_what_it_answers() {
     let mut complaints = Complaints::default();
-    for file in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for file in all_rust_files() {
         if !file.text.starts_with("//! ") {
             complaints.add(
                 &file,
@@ -148,7 +148,7 @@ fn every_file_says_in_its_first_line_what_it_answers() {
 #[test]
 fn no_file_has_more_than_400_lines_before_its_tests() {
     let mut complaints = Complaints::default();
-    for file in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for file in all_rust_files() {
         let lines = file.before_tests().lines().count();
         if lines > LONGEST {
             complaints.add(
@@ -162,30 +162,32 @@ fn no_file_has_more_than_400_lines_before_its_tests() {
 
 #[test]
 fn every_direct_dependency_says_what_it_is_for() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is readable");
-    let mut in_dependencies = false;
-    let mut silent = Vec::new();
-    for line in manifest.lines().map(str::trim) {
-        if line.starts_with('[') {
-            in_dependencies = line.trim_end_matches(']').ends_with("dependencies");
-        } else if in_dependencies
-            && let Some((name, rest)) = line.split_once('=')
-            && !line.starts_with('#')
-            && !rest.contains(" # ")
-        {
-            silent.push(name.trim());
+    for name in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let manifest = fs::read_to_string(root().join(name)).expect("the manifest is readable");
+        let mut in_dependencies = false;
+        let mut silent = Vec::new();
+        for line in manifest.lines().map(str::trim) {
+            if line.starts_with('[') {
+                in_dependencies = line.trim_end_matches(']').ends_with("dependencies");
+            } else if in_dependencies
+                && let Some((name, rest)) = line.split_once('=')
+                && !line.starts_with('#')
+                && !rest.contains(" # ")
+            {
+                silent.push(name.trim());
+            }
         }
+        assert!(
+            silent.is_empty(),
+            "{name}: add `# what for` behind each of these dependencies: {silent:?}"
+        );
     }
-    assert!(
-        silent.is_empty(),
-        "Cargo.toml: add `# what for` behind each of these dependencies: {silent:?}"
-    );
 }
 
 #[test]
 fn nothing_is_left_unfinished() {
     let mut complaints = Complaints::default();
-    for file in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for file in all_rust_files() {
         for word in UNFINISHED {
             if without_comments(&file.text).contains(word) {
                 complaints.add(&file, &format!("holds `{word}`: finish it"));
@@ -253,6 +255,13 @@ fn root() -> &'static Path {
 
 fn place(room: &str) -> Option<usize> {
     ROOMS.iter().position(|known| *known == room)
+}
+
+/// The product, its tests, and what both the tests and the fuzz targets ask.
+fn all_rust_files() -> impl Iterator<Item = File> {
+    ["src", "tests", "fuzz/properties", "fuzz/targets"]
+        .into_iter()
+        .flat_map(rust_files)
 }
 
 fn rust_files(folder: &str) -> Vec<File> {

@@ -1,0 +1,9 @@
+//! Fuzzes access tokens, with a good signature and without.
+#![no_main]
+
+#[path = "../properties/claims.rs"]
+mod property;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    property::check(data);
+});
