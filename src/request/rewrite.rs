@@ -20,6 +20,7 @@ pub(super) const REARRANGEMENTS: &[Rewrite] = &[
     drop_parameters,
     resolve_dots,
     drop_unseen,
+    drop_controls_at_end,
     cut_at_query,
     cut_at_fragment,
     cut_at_nul,
@@ -139,6 +140,12 @@ fn resolve_dots(path: &str) -> Option<String> {
 fn drop_unseen(path: &str) -> Option<String> {
     const GONE: [char; 4] = ['\t', '\r', '\n', '\0'];
     path.contains(GONE).then(|| path.replace(GONE, ""))
+}
+
+/// They drop all control characters and spaces at the end.
+fn drop_controls_at_end(path: &str) -> Option<String> {
+    let kept = path.trim_end_matches(|c| c <= ' ');
+    (kept.len() < path.len()).then(|| kept.to_owned())
 }
 
 fn cut_at_query(path: &str) -> Option<String> {
