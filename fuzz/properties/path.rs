@@ -8,7 +8,8 @@ use vestibule::policy::{
 use vestibule::request::{Host, RequestPath};
 
 /// The routes of the table, by place, and our own pages.
-const PREFIXES: [&str; 4] = ["/", "/public", "/admin", "/vestibule"];
+const PREFIXES: [&str; 5] = ["/", "/public", "/admin", "/kiosk", "/vestibule"];
+const OWN: &str = PREFIXES[4];
 
 /// The bytes are the target of a request line.
 pub(crate) fn check(data: &[u8]) -> bool {
@@ -32,7 +33,7 @@ pub(crate) fn check(data: &[u8]) -> bool {
         Found::Own { rest } => {
             assert!(destinations.all(|place| *place == Destination::Own));
             assert!(raw.ends_with(&rest));
-            PREFIXES[3]
+            OWN
         }
         Found::Ambiguous => {
             let first = destinations.next();
@@ -65,9 +66,9 @@ fn routes() -> Routes {
         revocation: RevocationCheck::Local,
         max_auth_age: None,
     };
-    let own = OwnPrefix::parse(PREFIXES[3]).expect("a prefix");
+    let own = OwnPrefix::parse(OWN).expect("a prefix");
     let hosts = Host::parse("app.example").into_iter().collect();
-    let routes = PREFIXES[..3].iter().map(|prefix| route(prefix)).collect();
+    let routes = PREFIXES[..4].iter().map(|prefix| route(prefix)).collect();
     Routes::new(routes, own, hosts).expect("a table")
 }
 
@@ -109,6 +110,7 @@ mod apps {
             ("c", c(raw)),
             ("twice", decode(&whatwg(&decoded))),
             ("lower case", decoded.to_lowercase()),
+            ("upper case", decoded.to_uppercase().to_lowercase()),
         ]
     }
 

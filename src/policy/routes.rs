@@ -201,26 +201,38 @@ impl Routes {
 
     /// Where a reading leads as it is, and for an app that does not care about the case of letters.
     fn destinations(&self, scope: Scope<'_>, path: &str) -> impl Iterator<Item = Destination> {
-        let path = self.decisive(path);
-        let has_upper_case = path.bytes().any(|b| b.is_ascii_uppercase());
-        let folded = (has_upper_case || self.has_upper_case).then(|| {
-            let path = if has_upper_case {
-                Cow::Owned(path.to_ascii_lowercase())
-            } else {
-                Cow::Borrowed(path)
-            };
-            if self.own.covers_in_any_case(&path) {
+        // Letters beyond ASCII may become shorter or longer: a prefix reaches elsewhere then.
+        let folded = if path.is_ascii() {
+            self.folded(self.decisive(path))
+        } else {
+            self.folded(path)
+        };
+        let folded = folded.map(|path| {
+            let path = self.decisive(&path);
+            if self.own.covers_in_any_case(path) {
                 Destination::Own
             } else {
-                scope.longest(&path, |prefixes| &prefixes.folded)
+                scope.longest(path, |prefixes| &prefixes.folded)
             }
         });
+        let path = self.decisive(path);
         let exact = if self.own.strip(path).is_some() {
             Destination::Own
         } else {
             scope.longest(path, |prefixes| &prefixes.exact)
         };
         std::iter::once(exact).chain(folded)
+    }
+
+    /// The path in lower case; `None` where that makes no difference.
+    fn folded<'a>(&self, path: &'a str) -> Option<Cow<'a, str>> {
+        if !path.is_ascii() {
+            Some(path.chars().flat_map(folded_letter).collect())
+        } else if path.bytes().any(|b| b.is_ascii_uppercase()) {
+            Some(Cow::Owned(path.to_ascii_lowercase()))
+        } else {
+            self.has_upper_case.then_some(Cow::Borrowed(path))
+        }
     }
 
     /// The whole segments of a path that a prefix can reach.
@@ -257,6 +269,13 @@ impl<'a> Scope<'a> {
             .find_map(|table| starts(path).find_map(|start| table.get(start).copied()))
             .map_or(Destination::Nowhere, Destination::Route)
     }
+}
+
+/// A letter as it is after any change of case, in lower case. Prefixes are ASCII, but the sign for
+/// kelvin, the long s, ligatures, the German sharp s and the i of Turkish, dotted or not, become ASCII.
+fn folded_letter(letter: char) -> impl Iterator<Item = char> {
+    let letter = if letter == '\u{130}' { 'i' } else { letter };
+    letter.to_uppercase().flat_map(char::to_lowercase)
 }
 
 /// A path and all its beginnings that end before a slash, the longest first.
@@ -430,6 +449,7 @@ mod tests {
             ("/admin%3fx", Found::Ambiguous),
             ("/admin%23x", Found::Ambiguous),
             ("/admin%00x", Found::Ambiguous),
+            ("/admin%01", Found::Ambiguous),
             ("/admin.", Found::Ambiguous),
             ("/admin%20", Found::Ambiguous),
             ("/Admin", Found::Ambiguous),
@@ -465,6 +485,26 @@ mod tests {
         assert_eq!(find(&routes, "a", "/Radicale/x"), route(1));
         assert_eq!(find(&routes, "a", "/radicale/x"), Found::Ambiguous);
         assert_eq!(find(&routes, "a", "/x"), route(0));
+    }
+
+    #[test]
+    fn letters_that_are_ascii_in_another_case_count_as_such() {
+        let routes = table(&["- /", "- /kiosk", "- /Kasse", "- /office"], &["a"]).unwrap();
+        for (path, found) in [
+            ("/%E2%84%AAiosk", Found::Ambiguous),
+            ("/%E2%84%AAIO%C5%BF%E2%84%AA/x", Found::Ambiguous),
+            ("/k%C4%B1osk", Found::Ambiguous),
+            ("/k%C4%B0osk/x", Found::Ambiguous),
+            ("/%E2%84%AAasse", Found::Ambiguous),
+            ("/ve%C5%BFtibule/login", Found::Ambiguous),
+            ("/ve%EF%AC%86ibule", Found::Ambiguous),
+            ("/Ka%C3%9Fe", Found::Ambiguous),
+            ("/o%EF%AC%83ce/x", Found::Ambiguous),
+            ("/%E2%84%AA/%C3%84rger/%E6%84%9B", route(0)),
+            ("/kiosk/%E2%84%AA", route(1)),
+        ] {
+            assert_eq!(find(&routes, "a", path), found, "{path}");
+        }
     }
 
     #[test]
