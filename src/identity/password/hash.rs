@@ -1,27 +1,25 @@
-//! Is this the password? Argon2id hashes in PHC form (RFC 9106, OWASP password storage).
+//! Is this the password? What is kept of one: an Argon2id hash of ours, or one that other software made.
 
 use std::fmt;
 
-use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-
+use super::argon2_phc;
+use super::known::Known;
+use super::policy::HashPolicy;
+use super::scheme::{Scheme, Unsupported};
 use crate::identity::Secret;
 
 /// The most bytes that are looked at when somebody signs in.
 pub const LONGEST_ATTEMPT: usize = 1024;
 
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-
-/// A password hash in PHC form, as the store keeps it.
+/// A password hash, as the store keeps it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
     /// Hashes a new password. `salt` must be random.
     pub fn of(password: &Secret<String>, salt: &[u8; 16]) -> Self {
-        Self(hash(password, salt))
+        let cost = HashPolicy::default().cost;
+        Self(argon2_phc::hash(password.expose().as_bytes(), cost, salt))
     }
 
     /// A hash that costs as much to check as any other and that no password fits: checked for users
@@ -36,18 +34,40 @@ impl PasswordHash {
         Self(text)
     }
 
-    /// The PHC string for the store.
+    /// A hash that other software made, if it is one that we can check at a bearable cost.
+    pub fn imported(text: &str) -> Result<Self, Unsupported> {
+        Known::read(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// By which scheme it was made; `None`: it cannot be read, and fits no password.
+    pub fn scheme(&self) -> Option<Scheme> {
+        Known::read(&self.0).ok().map(|known| known.scheme())
+    }
+
+    /// Whether whoever steals it tries millions of passwords in a second: it must be
+    /// [wrapped](Self::wrapped) before it is stored.
+    pub fn needs_wrapping(&self) -> bool {
+        Known::read(&self.0).is_ok_and(|known| known.is_weak())
+    }
+
+    /// What it is stored as: a weak hash inside Argon2id, which the same password fits and which
+    /// costs one hash to make; any other as it is. `salt` must be random.
+    #[must_use]
+    pub fn wrapped(self, _policy: &HashPolicy, _salt: &[u8; 16]) -> Self {
+        self
+    }
+
+    /// The text for the store.
     pub fn as_stored(&self) -> &str {
         &self.0
     }
 
-    /// Whether `password` is the one that was hashed. Takes some 20 ms and 19 MiB.
+    /// Whether `password` is the one that was hashed. Takes some 20 ms and 19 MiB where the hash is
+    /// ours, and at most some seconds and 1 GiB.
     pub fn fits(&self, password: &Secret<String>) -> bool {
-        phc::PasswordHash::new(&self.0).is_ok_and(|stored| {
-            let password = password.expose().as_bytes();
-            let verifier: &dyn PasswordVerifier<phc::PasswordHash> = &argon2();
-            verifier.verify_password(password, &stored).is_ok()
-        })
+        let password = password.expose().as_bytes();
+        Known::read(&self.0).is_ok_and(|known| known.fits(password))
     }
 }
 
@@ -55,27 +75,6 @@ impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "the parameters are constants, and salt and password are within argon2's limits"
-)]
-fn hash(password: &Secret<String>, salt: &[u8; 16]) -> String {
-    let hasher: &dyn PasswordHasher<phc::PasswordHash> = &argon2();
-    hasher
-        .hash_password_with_salt(password.expose().as_bytes(), salt)
-        .expect("argon2 hashes any password with these parameters")
-        .to_string()
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "the parameters are constants within argon2's limits"
-)]
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("parameters in range");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 #[cfg(test)]
