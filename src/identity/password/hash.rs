@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::argon2_phc;
+use super::argon2;
 use super::known::Known;
 use super::policy::HashPolicy;
 use super::scheme::{Scheme, Unsupported};
@@ -19,7 +19,7 @@ impl PasswordHash {
     /// Hashes a new password. `salt` must be random.
     pub fn of(password: &Secret<String>, salt: &[u8; 16]) -> Self {
         let cost = HashPolicy::default().cost;
-        Self(argon2_phc::hash(password.expose().as_bytes(), cost, salt))
+        Self(argon2::hash(password.expose().as_bytes(), cost, salt))
     }
 
     /// A hash that costs as much to check as any other and that no password fits: checked for users
@@ -54,8 +54,10 @@ impl PasswordHash {
     /// What it is stored as: a weak hash inside Argon2id, which the same password fits and which
     /// costs one hash to make; any other as it is. `salt` must be random.
     #[must_use]
-    pub fn wrapped(self, _policy: &HashPolicy, _salt: &[u8; 16]) -> Self {
-        self
+    pub fn wrapped(self, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
+        let wrapped = Known::read(&self.0).ok();
+        let wrapped = wrapped.and_then(|known| known.wrapped(policy, salt));
+        wrapped.map_or(self, Self)
     }
 
     /// The text for the store.

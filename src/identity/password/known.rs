@@ -1,46 +1,191 @@
 //! What is this stored text? Tells the schemes apart and asks the right one whether a password fits.
 
-use super::argon2_phc::Argon2Hash;
+use subtle::ConstantTimeEq;
+
+use super::argon2::{self, Argon2Hash};
+use super::bcrypt::BcryptHash;
+use super::fast::{FastHash, WRAP, WrappedHash};
+use super::pbkdf2::Pbkdf2Hash;
+use super::policy::HashPolicy;
 use super::scheme::{Scheme, Unsupported};
+use super::scrypt::ScryptHash;
+use super::sha_crypt::ShaCryptHash;
+use super::text;
 
 /// Longer texts are no hashes.
 const LONGEST: usize = 2048;
 
 /// A stored hash that was read and whose costs are within bounds.
-pub(super) enum Known {
+pub(super) enum Known<'a> {
     Argon2(Argon2Hash),
+    Bcrypt(BcryptHash),
+    Scrypt(ScryptHash),
+    Pbkdf2(Pbkdf2Hash),
+    ShaCrypt(ShaCryptHash),
+    Fast(FastHash),
+    Wrapped(WrappedHash),
+    Plain(&'a str),
 }
 
-impl Known {
-    pub(super) fn read(text: &str) -> Result<Self, Unsupported> {
+impl<'a> Known<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, Unsupported> {
         if text.len() > LONGEST {
             return Err(Unsupported::Unknown);
         }
         if text.is_empty() || text.starts_with(['!', '*']) {
             return Err(Unsupported::Unusable);
         }
-        if text.starts_with("$argon2") {
-            return Argon2Hash::read(text).map(Self::Argon2);
+        let label = text.find('}').filter(|_| text.starts_with('{'));
+        match label.and_then(|end| text.split_at_checked(end + 1)) {
+            Some((label, rest)) => Self::read_labelled(label, rest),
+            None if text.starts_with('$') => Self::read_modular(text),
+            None => Self::read_named(text).unwrap_or_else(|| Self::read_bare(text)),
         }
-        Err(Unsupported::Unknown)
+    }
+
+    /// `{LABEL}…`, as LDAP servers and htpasswd write it (RFC 2307, in upper or lower case).
+    fn read_labelled(label: &str, rest: &'a str) -> Result<Self, Unsupported> {
+        let ldap = |scheme| FastHash::read_ldap(scheme, rest).map(Self::Fast);
+        match label.to_ascii_uppercase().as_str() {
+            "{SHA}" => ldap(Scheme::Sha1),
+            "{SSHA}" => ldap(Scheme::Ssha),
+            "{SSHA256}" => ldap(Scheme::Ssha256),
+            "{SSHA512}" => ldap(Scheme::Ssha512),
+            "{ARGON2}" => Argon2Hash::read(rest).map(Self::Argon2),
+            "{CRYPT}" if rest.starts_with('$') => Self::read_modular(rest),
+            "{CRYPT}" => Err(refused_des(rest).unwrap_or(Unsupported::Unknown)),
+            _ => Err(Unsupported::Unknown),
+        }
+    }
+
+    /// `$name$…`, as crypt(3), PHP and passlib write it.
+    fn read_modular(text: &'a str) -> Result<Self, Unsupported> {
+        let (name, rest) = text
+            .get(1..)
+            .and_then(|text| text.split_once('$'))
+            .ok_or(Unsupported::Unknown)?;
+        match name {
+            "argon2id" | "argon2i" | "argon2d" => Argon2Hash::read(text).map(Self::Argon2),
+            "2" | "2a" | "2b" | "2x" | "2y" => Self::read_bcrypt(text, Scheme::Bcrypt),
+            "wp" => {
+                let bcrypt = text.strip_prefix("$wp").unwrap_or_default();
+                Self::read_bcrypt(bcrypt, Scheme::WordpressBcrypt)
+            }
+            "scrypt" => ScryptHash::read_passlib(rest).map(Self::Scrypt),
+            "pbkdf2" => Self::read_passlib_pbkdf2("sha1", rest),
+            "pbkdf2-sha256" => Self::read_passlib_pbkdf2("sha256", rest),
+            "pbkdf2-sha512" => Self::read_passlib_pbkdf2("sha512", rest),
+            "5" => ShaCryptHash::read(Scheme::Sha256Crypt, rest).map(Self::ShaCrypt),
+            "6" => ShaCryptHash::read(Scheme::Sha512Crypt, rest).map(Self::ShaCrypt),
+            "1" => FastHash::read_md5_crypt(Scheme::Md5Crypt, rest).map(Self::Fast),
+            "apr1" => FastHash::read_md5_crypt(Scheme::Apr1, rest).map(Self::Fast),
+            "P" | "H" => FastHash::read_phpass(rest).map(Self::Fast),
+            "wrap" => {
+                let rest = text.strip_prefix(WRAP).unwrap_or_default();
+                WrappedHash::read(rest).map(Self::Wrapped)
+            }
+            _ => Err(Unsupported::Unknown),
+        }
+    }
+
+    fn read_bcrypt(text: &str, scheme: Scheme) -> Result<Self, Unsupported> {
+        BcryptHash::read(text, scheme).map(Self::Bcrypt)
+    }
+
+    fn read_passlib_pbkdf2(digest: &str, rest: &str) -> Result<Self, Unsupported> {
+        Pbkdf2Hash::read_passlib(digest, rest).map(Self::Pbkdf2)
+    }
+
+    /// `name$…` of Django and old Werkzeug, and `name:…` of Werkzeug.
+    fn read_named(text: &'a str) -> Option<Result<Self, Unsupported>> {
+        let (name, rest) = text.split_once(['$', ':'])?;
+        let salted = |scheme| FastHash::read_salted(scheme, rest).map(Self::Fast);
+        let is_werkzeug = text.get(name.len()..)?.starts_with(':');
+        Some(match (name, is_werkzeug) {
+            ("scrypt", true) => ScryptHash::read_werkzeug(rest).map(Self::Scrypt),
+            ("pbkdf2", true) => Pbkdf2Hash::read_werkzeug(rest).map(Self::Pbkdf2),
+            (_, true) => return None,
+            ("scrypt", false) => ScryptHash::read_django(rest).map(Self::Scrypt),
+            ("pbkdf2_sha256", false) => Pbkdf2Hash::read_django("sha256", rest).map(Self::Pbkdf2),
+            ("pbkdf2_sha1", false) => Pbkdf2Hash::read_django("sha1", rest).map(Self::Pbkdf2),
+            ("argon2", false) => Argon2Hash::read(text.get(name.len()..)?).map(Self::Argon2),
+            ("bcrypt", false) => Self::read_bcrypt(rest, Scheme::Bcrypt),
+            ("bcrypt_sha256", false) => Self::read_bcrypt(rest, Scheme::DjangoBcryptSha256),
+            ("md5", false) => salted(Scheme::SaltedMd5),
+            ("sha1", false) => salted(Scheme::SaltedSha1),
+            ("sha256", false) => salted(Scheme::WerkzeugHmacSha256),
+            ("sha512", false) => salted(Scheme::WerkzeugHmacSha512),
+            ("plain", false) => match rest.strip_prefix('$') {
+                Some(password) if !password.is_empty() => Ok(Self::Plain(password)),
+                _ => Err(Unsupported::Malformed(Scheme::WerkzeugPlain)),
+            },
+            _ => return None,
+        })
+    }
+
+    /// Without a name: 32 hexadecimal digits, DES crypt, or the base64 of ASP.NET Identity.
+    fn read_bare(text: &str) -> Result<Self, Unsupported> {
+        if let Some(hash) = FastHash::read_bare(text) {
+            return Ok(Self::Fast(hash));
+        }
+        if let Some(refused) = refused_des(text) {
+            return Err(refused);
+        }
+        match text::base64(text).as_deref().and_then(<[u8]>::split_first) {
+            Some((0, rest)) if rest.len() == 48 => Pbkdf2Hash::read_aspnet_v2(rest),
+            Some((1, rest)) if rest.starts_with(&[0, 0, 0]) => Pbkdf2Hash::read_aspnet_v3(rest),
+            _ => return Err(Unsupported::Unknown),
+        }
+        .map(Self::Pbkdf2)
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
         match self {
             Self::Argon2(hash) => hash.scheme(),
+            Self::Bcrypt(hash) => hash.scheme(),
+            Self::Scrypt(hash) => hash.scheme(),
+            Self::Pbkdf2(hash) => hash.scheme(),
+            Self::ShaCrypt(hash) => hash.scheme(),
+            Self::Fast(hash) => hash.scheme(),
+            Self::Wrapped(_) => Scheme::Wrapped,
+            Self::Plain(_) => Scheme::WerkzeugPlain,
         }
     }
 
     pub(super) fn fits(&self, password: &[u8]) -> bool {
         match self {
             Self::Argon2(hash) => hash.fits(password),
+            Self::Bcrypt(hash) => hash.fits(password),
+            Self::Scrypt(hash) => hash.fits(password),
+            Self::Pbkdf2(hash) => hash.fits(password),
+            Self::ShaCrypt(hash) => hash.fits(password),
+            Self::Fast(hash) => hash.fits(password),
+            Self::Wrapped(hash) => hash.fits(password),
+            Self::Plain(known) => known.as_bytes().ct_eq(password).into(),
         }
     }
 
-    /// Whether whoever steals it tries millions of passwords in a second.
+    /// Whether whoever steals it knows the password, or tries millions of them in a second.
     pub(super) const fn is_weak(&self) -> bool {
+        matches!(self, Self::Fast(_) | Self::Plain(_))
+    }
+
+    /// The text by which a weak hash is stored; `None`: it is stored as it is.
+    pub(super) fn wrapped(&self, policy: &HashPolicy, salt: &[u8; 16]) -> Option<String> {
         match self {
-            Self::Argon2(_) => false,
+            Self::Fast(hash) => Some(hash.wrapped(policy, salt)),
+            Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy.cost, salt)),
+            _ => None,
         }
     }
+}
+
+/// Why not, if it looks like DES crypt: 13 digits, or 20 after an underscore.
+fn refused_des(text: &str) -> Option<Unsupported> {
+    let digits = text.strip_prefix('_').unwrap_or(text);
+    let length = if digits.len() == text.len() { 13 } else { 19 };
+    let is_des = digits.len() == length && text::is_crypt(digits);
+    is_des.then_some(Unsupported::Refused(
+        "DES crypt looks at the first 8 characters only",
+    ))
 }

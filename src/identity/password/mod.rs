@@ -1,11 +1,24 @@
 //! Passwords: which new ones are accepted, and what is kept of them.
 
-mod argon2_phc;
+mod argon2;
+mod bcrypt;
+mod fast;
 mod hash;
 mod known;
+mod md5_crypt;
+mod pbkdf2;
+mod phpass;
 mod policy;
 mod rules;
 mod scheme;
+mod scrypt;
+mod sha_crypt;
+mod text;
+
+#[cfg(test)]
+mod made_by_others;
+#[cfg(test)]
+mod tests;
 
 pub use hash::{LONGEST_ATTEMPT, PasswordHash};
 pub use policy::{Argon2Cost, HashPolicy};
