@@ -123,6 +123,13 @@ pub(super) const MADE_BY_OTHERS: &[(Scheme, &str)] = &[
         "$2b$06$uCtcLMJNr9X/DaPKD0yuieb5Fl1/HSGIymBFzQ4ycTTiNf/0Ia39m",
     ),
     (Scheme::Phpass, "$P$86nm3ZDzvfAu0kDycknhKKWKLU8VQR."),
+    // passlib.phpass with ident="H", rounds=8; passlib.argon2 with memory_cost=4096, rounds=3,
+    // parallelism=1, with the label that OpenLDAP puts before it
+    (Scheme::Phpass, "$H$6Lf5revttQjAS8hItKVyQc8baYXnbt1"),
+    (
+        Scheme::Argon2id,
+        "{ARGON2}$argon2id$v=19$m=4096,t=3,p=1$nVMqxdh7b20txbg3xhgjJA$kudoz8m3ZM+bOQXUBvab/rJAMyg0mBa4x5/U0TGYTTA",
+    ),
     // passlib.sha256_crypt and passlib.sha512_crypt with rounds=5000, passlib.md5_crypt
     (
         Scheme::Sha256Crypt,
