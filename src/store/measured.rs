@@ -53,6 +53,7 @@ measured! {
     fn users() -> Vec<User>;
     fn change_user(name: UserName, change: UserChange) -> ChangeUser;
     fn set_password(name: UserName, hash: PasswordHash) -> Option<User>;
+    fn rehash(user: UserId, old: PasswordHash, new: PasswordHash) -> bool;
     fn change_password(name: UserName, hash: PasswordHash, kept: KeptSession) -> Option<User>;
     fn set_disabled(name: UserName, disabled: bool) -> Option<User>;
     fn remove_user(name: UserName) -> Option<User>;

@@ -98,6 +98,18 @@ impl Directory for MemoryStore {
         })
     }
 
+    fn rehash(&self, user: UserId, old: PasswordHash, new: PasswordHash) -> Pending<bool> {
+        self.run(|state, _| {
+            let mut accounts = state.accounts.values_mut();
+            let account = accounts.find(|account| account.user.id == user);
+            let Some(account) = account.filter(|account| account.password == old) else {
+                return false;
+            };
+            account.password = new;
+            true
+        })
+    }
+
     fn change_password(
         &self,
         name: UserName,

@@ -200,6 +200,9 @@ pub trait Directory: Send + Sync {
     fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser>;
     /// Sets the password. Raises the session epoch. `None`: no such user.
     fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>>;
+    /// Puts another hash of the same password in the place of `old`: one compare-and-set, which ends
+    /// no session. `false`, and nothing changed: it is not there any more.
+    fn rehash(&self, user: UserId, old: PasswordHash, new: PasswordHash) -> Pending<bool>;
     /// Sets the password from within a session, in one transaction: raises the session epoch, gives the
     /// kept session that epoch and its next refresh token with no way back to the one before, and ends
     /// all others of the user. `None`,

@@ -13,6 +13,7 @@ on_each_store! {
     a_change_raises_the_claims_epoch_only
     a_change_cannot_take_somebodys_address
     a_new_password_ends_the_sessions
+    another_hash_of_the_same_password_ends_no_session
     disabling_and_enabling_end_the_sessions
     a_removed_user_is_gone_and_the_sessions_are_revoked
     nobody_cannot_be_changed
@@ -151,6 +152,27 @@ async fn a_new_password_ends_the_sessions(store: Store) {
         store.end_of(session.id).await,
         Some(RevokeReason::UserChanged)
     );
+}
+
+async fn another_hash_of_the_same_password_ends_no_session(store: Store) {
+    let ada = store.add("ada").await;
+    let session = store.open_session(&ada, 1).await;
+    let hash = |text: &str| PasswordHash::from_stored(text.to_owned());
+    let old = store.directory.account(name("ada")).await.unwrap().unwrap();
+    let rehash = |id: &UserId, old: PasswordHash, new: &str| {
+        let done = store.directory.rehash(id.clone(), old, hash(new));
+        async { done.await.unwrap() }
+    };
+    assert!(rehash(&ada.id, old.password.clone(), "new").await);
+    let now = store.directory.account(name("ada")).await.unwrap().unwrap();
+    assert_eq!((now.user, now.password), (old.user, hash("new")));
+    assert_eq!(store.end_of(session.id).await, None);
+
+    let stranger = UserId::from_bytes([0; 16]);
+    assert!(!rehash(&ada.id, old.password, "newer").await);
+    assert!(!rehash(&stranger, hash("new"), "newer").await);
+    let now = store.directory.account(name("ada")).await.unwrap().unwrap();
+    assert_eq!(now.password, hash("new"));
 }
 
 async fn disabling_and_enabling_end_the_sessions(store: Store) {

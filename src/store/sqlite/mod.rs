@@ -148,6 +148,11 @@ impl Directory for SqliteStore {
         })
     }
 
+    fn rehash(&self, user: UserId, old: PasswordHash, new: PasswordHash) -> Pending<bool> {
+        self.writer
+            .run(move |sql, _| users::rehash(sql, &user, &old, &new))
+    }
+
     fn change_password(
         &self,
         name: UserName,

@@ -93,6 +93,18 @@ pub(super) fn set_password(
     )
 }
 
+pub(super) fn rehash(
+    sql: &Connection,
+    user: &UserId,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<bool, StoreError> {
+    let changed = sql
+        .prepare_cached("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2")?
+        .execute([user.as_str(), old.as_stored(), new.as_stored()])?;
+    Ok(changed == 1)
+}
+
 pub(super) fn set_disabled(
     sql: &Connection,
     name: &UserName,
