@@ -78,7 +78,11 @@ fn add_user(server: &Running, password: &str) -> anyhow::Result<()> {
         display_name: Some(DisplayName::parse("Ada Lovelace")?),
         email: Some(Email::parse("ada@example.com")?),
         groups: vec![GroupName::parse("engineers")?],
-        password: PasswordHash::of(&Secret::new(password.to_owned()), &random::bytes()),
+        password: PasswordHash::of(
+            &Secret::new(password.to_owned()),
+            &server.gateway().config.hashing,
+            &random::bytes(),
+        ),
     };
     match server.block_on(server.gateway().directory.add_user(user))? {
         AddUser::Added(_) => Ok(()),

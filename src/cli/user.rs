@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use crate::admin::{AdminError, Administrator, Newcomer, UserFacts};
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
-use crate::identity::password::PasswordRules;
+use crate::identity::password::{HashPolicy, PasswordRules};
 use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserName};
 use crate::random;
 use crate::store::UserChange;
@@ -123,7 +123,12 @@ struct Changes {
 /// Opens the store, does what was asked, and prints what came of it.
 pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let administrator = storage::administrator(config)?;
-    let said = storage::finish(execute(command, &config.passwords, &administrator))?;
+    let said = storage::finish(execute(
+        command,
+        &config.passwords,
+        &config.hashing,
+        &administrator,
+    ))?;
     output::print(&said)?;
     Ok(())
 }
@@ -131,20 +136,21 @@ pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
 async fn execute(
     command: Command,
     rules: &PasswordRules,
+    hashing: &HashPolicy,
     admin: &Administrator,
 ) -> anyhow::Result<String> {
     match command {
         Command::Add(user) => {
             admin.check_free(&user.name).await.map_err(explained)?;
             let password = password::ask_new(&user.name, rules)?;
-            add(user, &password, admin).await
+            add(user, &password, hashing, admin).await
         }
         Command::List { json } => list(json, admin).await,
         Command::Show { name, json } => show(&name, json, admin).await,
         Command::Passwd { name } => {
             admin.find_user(&name).await.map_err(explained)?;
             let password = password::ask_new(&name, rules)?;
-            set_password(&name, &password, admin).await
+            set_password(&name, &password, hashing, admin).await
         }
         Command::Set(set) => change(set, admin).await,
         Command::Disable { name } => set_disabled(&name, true, admin).await,
@@ -161,14 +167,19 @@ async fn execute(
     }
 }
 
-async fn add(add: Add, password: &Secret<String>, admin: &Administrator) -> anyhow::Result<String> {
+async fn add(
+    add: Add,
+    password: &Secret<String>,
+    hashing: &HashPolicy,
+    admin: &Administrator,
+) -> anyhow::Result<String> {
     let newcomer = Newcomer {
         name: add.name,
         display_name: add.display_name,
         email: add.email,
         groups: add.groups,
     };
-    let hash = PasswordHash::of(password, &random::bytes());
+    let hash = PasswordHash::of(password, hashing, &random::bytes());
     let user = admin.add_user(newcomer, hash).await.map_err(explained)?;
     Ok(format!("added {}\n", user.name))
 }
@@ -197,9 +208,10 @@ async fn show(name: &UserName, json: bool, admin: &Administrator) -> anyhow::Res
 async fn set_password(
     name: &UserName,
     password: &Secret<String>,
+    hashing: &HashPolicy,
     admin: &Administrator,
 ) -> anyhow::Result<String> {
-    let hash = PasswordHash::of(password, &random::bytes());
+    let hash = PasswordHash::of(password, hashing, &random::bytes());
     let user = admin.set_password(name, hash).await.map_err(explained)?;
     Ok(format!(
         "changed the password of {} and ended their sessions: {ENDED}\n",
@@ -285,10 +297,11 @@ mod tests {
 
     async fn without_asking(command: Command, admin: &Administrator) -> anyhow::Result<String> {
         let password = Secret::new("correct horse".to_owned());
+        let hashing = &HashPolicy::default();
         match command {
-            Command::Add(user) => add(user, &password, admin).await,
-            Command::Passwd { name } => set_password(&name, &password, admin).await,
-            other => execute(other, &PasswordRules::default(), admin).await,
+            Command::Add(user) => add(user, &password, hashing, admin).await,
+            Command::Passwd { name } => set_password(&name, &password, hashing, admin).await,
+            other => execute(other, &PasswordRules::default(), hashing, admin).await,
         }
     }
 

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::identity::password::PasswordRules;
+use crate::identity::password::{HashPolicy, PasswordRules};
 use crate::policy::{Routes, TrustedOrigins};
 use crate::session::{SessionSettings, Staleness, TokenSettings};
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub staleness: Staleness,
     /// `[passwords]`.
     pub passwords: PasswordRules,
+    /// `[passwords]`: how they are hashed.
+    pub hashing: HashPolicy,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.
@@ -160,7 +162,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let tokens = tokens::read(root.section("tokens"), server.as_ref());
     let (sessions, staleness) =
         sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
-    let passwords = passwords::read(root.section("passwords"));
+    let (passwords, hashing) = passwords::read(root.section("passwords"));
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
     let observe = observe::read(root.section("observe"), folder);
@@ -177,6 +179,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         sessions,
         staleness,
         passwords,
+        hashing,
         trusted_origins,
         headers,
         observe: observe?,

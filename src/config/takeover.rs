@@ -26,6 +26,7 @@ impl Config {
             sessions,
             staleness,
             passwords,
+            hashing,
             trusted_origins,
             headers,
             observe,
@@ -37,7 +38,8 @@ impl Config {
         changes.live("tokens", tokens, &new.tokens);
         let sessions = (sessions, staleness);
         changes.live("sessions", &sessions, &(&new.sessions, &new.staleness));
-        changes.live("passwords", passwords, &new.passwords);
+        let passwords = (passwords, hashing);
+        changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
         changes.live("csrf", trusted_origins, &new.trusted_origins);
         changes.live("headers", headers, &new.headers);
         changes.observe(observe, &mut new.observe);
@@ -195,6 +197,7 @@ mod tests {
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
             ("", "[passwords]\nmin_length = 15", vec!["passwords"]),
+            ("", "[passwords]\nargon2_passes = 3", vec!["passwords"]),
             ("", "max_auth_age = '1m'", vec!["routes"]),
             (
                 "",

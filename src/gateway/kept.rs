@@ -41,7 +41,11 @@ impl Kept {
         let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         warn_of_the_future(&*opened.sessions, clock.now()).await?;
-        let login = LocalLogin::new(Arc::clone(&opened.directory), hasher(&background));
+        let login = LocalLogin::new(
+            Arc::clone(&opened.directory),
+            hasher(&background),
+            config.hashing.clone(),
+        );
         let flights = Flights::new(Arc::clone(&clock), background.0.clone());
         Ok(Self {
             clock,

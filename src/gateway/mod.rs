@@ -152,6 +152,7 @@ impl Gateway {
             readiness,
             metrics,
         } = kept;
+        let login = login.hashing_by(&config.hashing);
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::identity::password::HashPolicy;
 use crate::identity::{PasswordHash, Secret};
 use crate::random;
 
@@ -48,15 +49,25 @@ impl Hasher {
         }
     }
 
+    /// The runtime on which it hashes.
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Whether the password fits.
     pub async fn fits(&self, hash: PasswordHash, password: Secret<String>) -> Result<bool, Busy> {
         self.run(move || hash.fits(&password)).await
     }
 
     /// The hash of a new password.
-    pub async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Busy> {
+    pub async fn hash(
+        &self,
+        password: Secret<String>,
+        policy: HashPolicy,
+    ) -> Result<PasswordHash, Busy> {
         let salt = random::bytes();
-        self.run(move || PasswordHash::of(&password, &salt)).await
+        self.run(move || PasswordHash::of(&password, &policy, &salt))
+            .await
     }
 
     async fn run<T: Send + 'static>(

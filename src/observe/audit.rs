@@ -236,6 +236,9 @@ pub enum SignInRefusal {
     UnknownUser,
     /// The name is somebody's, the password is not theirs.
     WrongPassword,
+    /// The name is somebody's whose stored hash no password fits: it cannot be read or is not
+    /// supported.
+    UnsupportedHash,
     /// It is them, and they may not sign in.
     Disabled,
     /// It is them, and they were changed in this very moment.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use vestibule::clock::{Clock, Timestamp};
+use vestibule::identity::password::HashPolicy;
 use vestibule::identity::{PasswordHash, Secret, SessionId, UserId, UserName};
 use vestibule::server::{self, Address, Running};
 use vestibule::store::NewUser;
@@ -81,7 +82,11 @@ impl House {
             display_name: None,
             email: None,
             groups: Vec::new(),
-            password: PasswordHash::of(&Secret::new(PASSWORD.to_owned()), &random::bytes()),
+            password: PasswordHash::of(
+                &Secret::new(PASSWORD.to_owned()),
+                &HashPolicy::default(),
+                &random::bytes(),
+            ),
         });
         server.block_on(added).expect("the user is added");
         let Address::Http(address) = server.addresses()[0] else {

@@ -36,6 +36,7 @@ mod manual;
 mod metrics;
 mod monitoring;
 mod not_renewing;
+mod old_hashes;
 mod paths;
 mod proxying;
 mod reauthentication;

@@ -14,6 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::endpoints::answer;
 use crate::gateway::{Background, Gateway};
+use crate::identity::password::HashPolicy;
 use crate::identity::{PasswordHash, Secret, UserId, UserName};
 use crate::request::{Connection, RequestFacts, Scheme};
 use crate::store::NewUser;
@@ -109,7 +110,11 @@ pub(super) async fn gateway() -> Gateway {
         display_name: None,
         email: None,
         groups: Vec::new(),
-        password: PasswordHash::of(&Secret::new("correct horse".to_owned()), &[7; 16]),
+        password: PasswordHash::of(
+            &Secret::new("correct horse".to_owned()),
+            &HashPolicy::default(),
+            &[7; 16],
+        ),
     });
     added.await.unwrap();
     gateway

@@ -70,6 +70,17 @@ impl Argon2Hash {
         }
     }
 
+    /// Whether we would make it the same way today.
+    pub(super) fn is_of(&self, cost: Argon2Cost) -> bool {
+        self.algorithm == Algorithm::Argon2id
+            && self.version == Version::V0x13
+            && self.params.m_cost() == cost.memory_kib
+            && self.params.t_cost() == cost.passes
+            && self.params.p_cost() == cost.lanes
+            && self.salt.len() >= 16
+            && self.output.len() >= Params::DEFAULT_OUTPUT_LEN
+    }
+
     pub(super) fn fits(&self, password: &[u8]) -> bool {
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
         let mut output = [0; phc::Output::MAX_LENGTH];

@@ -17,16 +17,19 @@ pub struct PasswordHash(String);
 
 impl PasswordHash {
     /// Hashes a new password. `salt` must be random.
-    pub fn of(password: &Secret<String>, salt: &[u8; 16]) -> Self {
-        let cost = HashPolicy::default().cost;
-        Self(argon2::hash(password.expose().as_bytes(), cost, salt))
+    pub fn of(password: &Secret<String>, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
+        Self(argon2::hash(
+            password.expose().as_bytes(),
+            policy.cost,
+            salt,
+        ))
     }
 
     /// A hash that costs as much to check as any other and that no password fits: checked for users
     /// who do not exist, so that their refusal takes as long as a wrong password's.
-    pub fn nobody(salt: &[u8; 16], unguessable: &[u8; 32]) -> Self {
+    pub fn nobody(policy: &HashPolicy, salt: &[u8; 16], unguessable: &[u8; 32]) -> Self {
         let text: String = unguessable.iter().map(|b| format!("{b:02x}")).collect();
-        Self::of(&Secret::new(text), salt)
+        Self::of(&Secret::new(text), policy, salt)
     }
 
     /// A hash as the store kept it. Nothing is checked: an unreadable hash fits no password.
@@ -43,6 +46,12 @@ impl PasswordHash {
     /// By which scheme it was made; `None`: it cannot be read, and fits no password.
     pub fn scheme(&self) -> Option<Scheme> {
         Known::read(&self.0).ok().map(|known| known.scheme())
+    }
+
+    /// Whether it was made in another way than new ones are, so that the password must be hashed
+    /// again when it is next known.
+    pub fn is_outdated(&self, policy: &HashPolicy) -> bool {
+        !Known::read(&self.0).is_ok_and(|known| known.is_of(policy))
     }
 
     /// Whether whoever steals it tries millions of passwords in a second: it must be
@@ -89,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_right_password_fits_and_no_other() {
-        let hash = PasswordHash::of(&secret("correct horse"), &[7; 16]);
+        let hash = PasswordHash::of(&secret("correct horse"), &HashPolicy::default(), &[7; 16]);
         assert!(
             hash.as_stored()
                 .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")

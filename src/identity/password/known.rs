@@ -165,6 +165,11 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Whether we would make it the same way today.
+    pub(super) fn is_of(&self, policy: &HashPolicy) -> bool {
+        matches!(self, Self::Argon2(hash) if hash.is_of(policy.cost))
+    }
+
     /// Whether whoever steals it knows the password, or tries millions of them in a second.
     pub(super) const fn is_weak(&self) -> bool {
         matches!(self, Self::Fast(_) | Self::Plain(_))

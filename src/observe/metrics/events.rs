@@ -11,10 +11,11 @@ use crate::observe::audit::{Denial, SignInRefusal, refusal_word};
 use crate::observe::metrics::Family;
 
 /// What can become of a sign-in.
-const SIGN_INS: [&str; 5] = [
+const SIGN_INS: [&str; 6] = [
     SIGNED_IN,
     "unknown_user",
     "wrong_password",
+    "unsupported_hash",
     "disabled",
     "user_changed",
 ];
@@ -50,7 +51,7 @@ const REFUSED: &str = "refused";
 /// The handles. Cheap enough to look for by word: no event is on the way of every request.
 #[derive(Clone)]
 pub struct Events {
-    sign_ins: Words<5>,
+    sign_ins: Words<6>,
     refreshes: Words<11>,
     sign_outs: Words<2>,
     denials: Words<2>,
@@ -193,6 +194,7 @@ const fn refused(reason: SignInRefusal) -> &'static str {
     match reason {
         SignInRefusal::UnknownUser => "unknown_user",
         SignInRefusal::WrongPassword => "wrong_password",
+        SignInRefusal::UnsupportedHash => "unsupported_hash",
         SignInRefusal::Disabled => "disabled",
         SignInRefusal::UserChanged => "user_changed",
     }
@@ -242,6 +244,7 @@ mod tests {
         for reason in [
             SignInRefusal::UnknownUser,
             SignInRefusal::WrongPassword,
+            SignInRefusal::UnsupportedHash,
             SignInRefusal::Disabled,
             SignInRefusal::UserChanged,
         ] {
