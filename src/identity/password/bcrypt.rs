@@ -8,7 +8,7 @@ use super::scheme::{Scheme, Unsupported};
 use super::text;
 
 /// Each step doubles the time: this one takes some seconds.
-const HIGHEST_COST: u32 = 16;
+const HIGHEST_COST: u32 = 15;
 const LOWEST_COST: u32 = 4;
 /// bcrypt looks at no more of a password, and so did what made the hash.
 const LONGEST: usize = 72;

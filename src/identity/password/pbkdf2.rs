@@ -9,8 +9,8 @@ use aws_lc_rs::pbkdf2::{
 use super::scheme::{Scheme, Unsupported};
 use super::text;
 
-/// Ten times what is common today: some seconds.
-const MOST_WORK: usize = 10_000_000;
+/// Five times what is common today: some seconds.
+const MOST_WORK: usize = 5_000_000;
 
 /// A PBKDF2 hash that was read.
 pub(super) struct Pbkdf2Hash {

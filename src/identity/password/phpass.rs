@@ -9,7 +9,7 @@ pub(super) const LENGTH: usize = 22;
 /// How long the salt is.
 pub(super) const SALT: usize = 8;
 /// A second, with the longest password.
-pub(super) const MOST_ROUNDS: u32 = 1 << 20;
+pub(super) const MOST_ROUNDS: u32 = 1 << 18;
 
 /// What follows the salt in the hash of this password.
 pub(super) fn phpass(rounds: u32, salt: &[u8], password: &[u8]) -> Vec<u8> {

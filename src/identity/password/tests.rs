@@ -141,7 +141,7 @@ const NOT_TAKEN_OVER: &[(&str, Unsupported)] = &[
         Malformed(Scheme::Bcrypt),
     ),
     (
-        "$2b$17$uCtcLMJNr9X/DaPKD0yuieb5Fl1/HSGIymBFzQ4ycTTiNf/0Ia39m",
+        "$2b$16$uCtcLMJNr9X/DaPKD0yuieb5Fl1/HSGIymBFzQ4ycTTiNf/0Ia39m",
         TooCostly(Scheme::Bcrypt),
     ),
     (
@@ -178,7 +178,7 @@ const NOT_TAKEN_OVER: &[(&str, Unsupported)] = &[
         TooCostly(Scheme::PasslibScrypt),
     ),
     (
-        "pbkdf2:sha1:10000001$eDdQIEHE$090a3457f7ddb703c9e784b47f5dd50c089bca00",
+        "pbkdf2:sha1:5000001$eDdQIEHE$090a3457f7ddb703c9e784b47f5dd50c089bca00",
         TooCostly(Scheme::WerkzeugPbkdf2),
     ),
     (
