@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -53,7 +54,7 @@ where
         None => return Err(unsupported()),
         Some(Media::Json) if bytes.is_empty() => Vec::new(),
         Some(Media::Json) => json_fields(&bytes)?,
-        Some(Media::Form) => form_fields(&bytes),
+        Some(Media::Form) => form_fields(&bytes)?,
     };
     Fields::new(media, fields)
 }
@@ -243,10 +244,14 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-fn form_fields(bytes: &[u8]) -> Vec<(String, Value)> {
-    form_urlencoded::parse(bytes)
+/// What is not UTF-8 is refused: another character in its place would make several passwords one.
+fn form_fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, Box<Problem>> {
+    if percent_decode(bytes).decode_utf8().is_err() {
+        return Err(invalid("The form must be sent as UTF-8."));
+    }
+    Ok(form_urlencoded::parse(bytes)
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-        .collect()
+        .collect())
 }
 
 /// A field's name as an error may show it: short and visible.
