@@ -35,14 +35,16 @@ pub fn id() -> [u8; 16] {
     })
 }
 
-/// A password of 20 letters and digits that cannot be confused with one another (about 116 bits).
-pub fn password() -> String {
+/// A password of letters and digits that cannot be confused with one another: 20 of them (about 116
+/// bits), or as many as must be.
+pub fn password(at_least: usize) -> String {
     const LETTERS: &[u8; 56] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let mut password = String::with_capacity(20);
-    while password.len() < 20 {
+    let length = at_least.max(20);
+    let mut password = String::with_capacity(length);
+    while password.len() < length {
         for byte in bytes::<32>() {
             if let Some(letter) = LETTERS.get(usize::from(byte & 0x3f))
-                && password.len() < 20
+                && password.len() < length
             {
                 password.push(char::from(*letter));
             }
@@ -60,8 +62,8 @@ mod tests {
     #[test]
     fn no_two_draws_are_alike() {
         assert_ne!(bytes::<16>(), bytes::<16>());
-        assert_ne!(password(), password());
-        assert_eq!(password().len(), 20);
+        assert_ne!(password(0), password(0));
+        assert_eq!((password(8).len(), password(64).len()), (20, 64));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::authenticate::last_token_ends;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::gateway::Gateway;
 use crate::identity::{Email, SessionId, User, UserId, UserName};
 use crate::observe::{Audit, By, Event, Source};
@@ -17,6 +17,7 @@ pub struct Administrator {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) by: By,
+    pub(super) clock: Arc<dyn Clock>,
     audit: Audit,
     source: Source,
     here: Option<Here>,
@@ -25,7 +26,6 @@ pub struct Administrator {
 /// The running gateway, whose memory learns of what ended.
 struct Here {
     revocations: Arc<Revocations>,
-    clock: Arc<dyn Clock>,
     tokens: TokenSettings,
 }
 
@@ -56,6 +56,7 @@ impl Administrator {
             directory: Arc::clone(&store.directory),
             sessions: Arc::clone(&store.sessions),
             by: By::CommandLine,
+            clock: Arc::new(SystemClock),
             audit,
             source: Source::default(),
             here: None,
@@ -68,11 +69,11 @@ impl Administrator {
             directory: Arc::clone(&gateway.directory),
             sessions: Arc::clone(&gateway.sessions),
             by: By::Api,
+            clock: Arc::clone(&gateway.clock),
             audit: gateway.audit.clone(),
             source,
             here: Some(Here {
                 revocations: Arc::clone(&gateway.revocations),
-                clock: Arc::clone(&gateway.clock),
                 tokens: gateway.config.tokens.clone(),
             }),
         }
@@ -85,7 +86,7 @@ impl Administrator {
     /// The access tokens of this session are refused from now on, where a gateway runs here.
     pub(super) fn end_tokens_of_session(&self, session: SessionId) {
         if let Some(here) = &self.here {
-            let until = last_token_ends(here.clock.now(), &here.tokens);
+            let until = last_token_ends(self.clock.now(), &here.tokens);
             here.revocations.end_session(session, until);
         }
     }
@@ -93,7 +94,7 @@ impl Administrator {
     /// The same for all sessions of this user that were opened before `epoch`.
     pub(super) fn end_tokens_of_user(&self, user: UserId, epoch: u64) {
         if let Some(here) = &self.here {
-            let until = last_token_ends(here.clock.now(), &here.tokens);
+            let until = last_token_ends(self.clock.now(), &here.tokens);
             here.revocations.end_user(user, epoch, until);
         }
     }
@@ -101,7 +102,7 @@ impl Administrator {
     /// Access tokens that tell of the user as they were before are replaced from now on.
     pub(super) fn outdate_tokens_of(&self, user: &User) {
         if let Some(here) = &self.here {
-            let until = last_token_ends(here.clock.now(), &here.tokens);
+            let until = last_token_ends(self.clock.now(), &here.tokens);
             let (id, epoch) = (user.id.clone(), user.claims_epoch);
             here.revocations.outdate_user(id, epoch, until);
         }

@@ -3,7 +3,11 @@
 use serde::Serialize;
 
 use crate::admin::{AdminError, Administrator};
-use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
+use crate::clock::Timestamp;
+use crate::identity::password::{Owner, PasswordRules};
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, PasswordTerm, Secret, User, UserId, UserName,
+};
 use crate::observe::{Deed, Event};
 use crate::random;
 use crate::store::{AddUser, ChangeUser, NewUser, UserChange};
@@ -21,6 +25,26 @@ pub struct Newcomer {
     pub groups: Vec<GroupName>,
 }
 
+impl Newcomer {
+    /// Whose password it is to be.
+    pub fn owner(&self) -> Owner<'_> {
+        Owner {
+            name: &self.name,
+            display_name: self.display_name.as_ref(),
+            email: self.email.as_ref(),
+        }
+    }
+}
+
+/// A password that the program made, for whoever hands it on: kept nowhere but as a hash.
+#[derive(Clone, Debug)]
+pub struct TemporaryPassword {
+    /// What it is.
+    pub password: Secret<String>,
+    /// How long it is good.
+    pub until: Timestamp,
+}
+
 /// A user for programs.
 #[derive(Serialize)]
 pub struct UserFacts<'u> {
@@ -30,6 +54,8 @@ pub struct UserFacts<'u> {
     email: Option<&'u str>,
     groups: Vec<&'u str>,
     disabled: bool,
+    password_change_due: bool,
+    password_expires_at: Option<String>,
     created_at: String,
 }
 
@@ -57,7 +83,7 @@ impl Administrator {
     pub async fn add_user(
         &self,
         newcomer: Newcomer,
-        password: PasswordHash,
+        (password, password_term): (PasswordHash, PasswordTerm),
     ) -> Result<User, AdminError> {
         let Newcomer {
             name,
@@ -72,6 +98,7 @@ impl Administrator {
             email: email.clone(),
             groups,
             password,
+            password_term,
         };
         match self.directory.add_user(user).await? {
             AddUser::Added(user) => {
@@ -101,13 +128,22 @@ impl Administrator {
         }
     }
 
+    /// A random password that is good for one sign-in, at which its owner chooses another.
+    pub fn temporary_password(&self, rules: &PasswordRules) -> TemporaryPassword {
+        TemporaryPassword {
+            password: Secret::new(random::password(rules.min_length)),
+            until: self.clock.now() + rules.temporary_ttl,
+        }
+    }
+
     /// Sets a new password and ends all sessions.
     pub async fn set_password(
         &self,
         name: &UserName,
-        hash: PasswordHash,
+        (hash, term): (PasswordHash, PasswordTerm),
     ) -> Result<User, AdminError> {
-        let user = found(self.directory.set_password(name.clone(), hash).await?, name)?;
+        let set = self.directory.set_password(name.clone(), hash, term);
+        let user = found(set.await?, name)?;
         self.end_tokens_of_user(user.id.clone(), user.session_epoch);
         self.note_user(&user, Event::PasswordSet);
         Ok(user)
@@ -146,6 +182,13 @@ fn found(user: Option<User>, name: &UserName) -> Result<User, AdminError> {
     user.ok_or_else(|| AdminError::NoSuchUser(name.clone()))
 }
 
+impl TemporaryPassword {
+    /// What the store is told of it.
+    pub const fn term(&self) -> PasswordTerm {
+        PasswordTerm::Temporary { until: self.until }
+    }
+}
+
 /// A store names the address as taken only where one was given.
 fn taken(email: Option<Email>, name: UserName) -> AdminError {
     email.map_or(AdminError::NameTaken(name), AdminError::EmailTaken)
@@ -160,6 +203,8 @@ impl<'u> From<&'u User> for UserFacts<'u> {
             email: user.email.as_ref().map(|email| email.as_str()),
             groups: user.groups.iter().map(|group| group.as_str()).collect(),
             disabled: user.disabled,
+            password_change_due: user.password_term.is_change_due(),
+            password_expires_at: user.password_term.until().map(|until| until.to_string()),
             created_at: user.created_at.to_string(),
         }
     }

@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use crate::authenticate::{Authenticator, Credentials};
     use crate::clock::Clock;
-    use crate::identity::{PasswordHash, Reason, Refused, UserId, UserName, Visitor};
+    use crate::identity::{PasswordHash, PasswordTerm, Reason, Refused, UserId, UserName, Visitor};
     use crate::login::{OpenSession, Opener};
     use crate::policy::RevocationCheck;
     use crate::session::{Delivery, OnStale, Staleness};
@@ -358,6 +358,7 @@ mod tests {
                 email: None,
                 groups: Vec::new(),
                 password: PasswordHash::from_stored(String::new()),
+                password_term: PasswordTerm::Lasting,
             });
             let AddUser::Added(user) = added.await.unwrap() else {
                 unreachable!("the store was empty");

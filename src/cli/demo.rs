@@ -11,7 +11,9 @@ use crate::cli::output;
 use crate::cli::serve::wait_and_stop;
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
-use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserId, UserName};
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, PasswordTerm, Secret, UserId, UserName,
+};
 use crate::random;
 use crate::server::{self, Running};
 use crate::store::{AddUser, NewUser};
@@ -30,7 +32,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     let port = free_port()?;
     let config = configure(folder.path(), port, app)?;
     let server = server::start(config, Arc::new(SteadyClock::new()), None)?;
-    let password = random::password();
+    let password = random::password(0);
     add_user(&server, &password)?;
     if port != USUAL_PORT {
         output::print(&format!(
@@ -83,6 +85,7 @@ fn add_user(server: &Running, password: &str) -> anyhow::Result<()> {
             &server.gateway().config.hashing,
             &random::bytes(),
         ),
+        password_term: PasswordTerm::Lasting,
     };
     match server.block_on(server.gateway().directory.add_user(user))? {
         AddUser::Added(_) => Ok(()),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::output::columns;
-use crate::identity::User;
+use crate::identity::{PasswordTerm, User};
 
 /// One line a user, below a header.
 pub(super) fn table(users: &[User]) -> String {
@@ -22,12 +22,18 @@ pub(super) fn table(users: &[User]) -> String {
 
 /// One line a fact.
 pub(super) fn card(user: &User) -> String {
+    let password = match user.password_term {
+        PasswordTerm::Lasting => "chosen".to_owned(),
+        PasswordTerm::ChangeDue => "to be changed at the next sign-in".to_owned(),
+        PasswordTerm::Temporary { until } => format!("temporary, until {until}"),
+    };
     let rows = [
         ("name", user.name.to_string()),
         ("display name", or_dash(user.display_name.as_ref())),
         ("email", or_dash(user.email.as_ref())),
         ("groups", groups(user)),
         ("status", status(user).to_owned()),
+        ("password", password),
         ("added", user.created_at.to_string()),
         ("id", user.id.to_string()),
     ];
@@ -55,5 +61,11 @@ fn groups(user: &User) -> String {
 }
 
 const fn status(user: &User) -> &'static str {
-    if user.disabled { "disabled" } else { "active" }
+    if user.disabled {
+        "disabled"
+    } else if user.password_term.is_change_due() {
+        "password change due"
+    } else {
+        "active"
+    }
 }

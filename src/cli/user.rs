@@ -3,11 +3,13 @@
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
-use crate::admin::{AdminError, Administrator, Newcomer, UserFacts};
+use crate::admin::{AdminError, Administrator, Newcomer, TemporaryPassword, UserFacts};
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
-use crate::identity::password::{HashPolicy, PasswordRules};
-use crate::identity::{DisplayName, Email, GroupName, PasswordHash, Secret, UserName};
+use crate::identity::password::{HashPolicy, Owner, PasswordRules};
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, PasswordTerm, Secret, UserName,
+};
 use crate::random;
 use crate::store::UserChange;
 
@@ -20,7 +22,8 @@ pub(super) const ENDED: &str = "refreshing fails from now on, and a running gate
 pub(super) enum Command {
     /// Add somebody; asks for the password, or takes one line of standard input
     #[command(after_help = "A script gives the password on standard input:\n  \
-                      vestibule user add ada --group ops < password.txt")]
+                      vestibule user add ada --group ops < password.txt\n\n\
+                      With --temporary nobody but ada knows the password that she will use.")]
     Add(Add),
     /// List everybody
     List {
@@ -42,6 +45,9 @@ pub(super) enum Command {
         /// Their user name.
         #[arg(value_parser = UserName::parse)]
         name: UserName,
+        /// Make a password and print it: it is good for one sign-in, at which they choose another.
+        #[arg(long)]
+        temporary: bool,
     },
     /// Change what apps are told about somebody
     #[command(
@@ -86,6 +92,9 @@ pub(super) struct Add {
     /// A group they are in; repeat it for more.
     #[arg(long = "group", value_name = "GROUP", value_parser = GroupName::parse)]
     groups: Vec<GroupName>,
+    /// Make a password and print it: it is good for one sign-in, at which they choose another.
+    #[arg(long)]
+    temporary: bool,
 }
 
 #[derive(Args)]
@@ -118,6 +127,12 @@ struct Changes {
     /// Take them out of all groups.
     #[arg(long)]
     no_groups: bool,
+    /// Have them choose another password when they sign in next.
+    #[arg(long, conflicts_with = "may_keep_password")]
+    must_change_password: bool,
+    /// Leave them the password that they have. A temporary one stays temporary.
+    #[arg(long)]
+    may_keep_password: bool,
 }
 
 /// Opens the store, does what was asked, and prints what came of it.
@@ -142,14 +157,16 @@ async fn execute(
     match command {
         Command::Add(user) => {
             admin.check_free(&user.name).await.map_err(explained)?;
-            let password = password::ask_new(&user.name, rules)?;
+            let temporary = user.temporary;
+            let user = newcomer(user);
+            let password = new_password(user.owner(), temporary, rules, admin)?;
             add(user, &password, hashing, admin).await
         }
         Command::List { json } => list(json, admin).await,
         Command::Show { name, json } => show(&name, json, admin).await,
-        Command::Passwd { name } => {
-            admin.find_user(&name).await.map_err(explained)?;
-            let password = password::ask_new(&name, rules)?;
+        Command::Passwd { name, temporary } => {
+            let user = admin.find_user(&name).await.map_err(explained)?;
+            let password = new_password((&user).into(), temporary, rules, admin)?;
             set_password(&name, &password, hashing, admin).await
         }
         Command::Set(set) => change(set, admin).await,
@@ -167,21 +184,68 @@ async fn execute(
     }
 }
 
-async fn add(
-    add: Add,
-    password: &Secret<String>,
-    hashing: &HashPolicy,
-    admin: &Administrator,
-) -> anyhow::Result<String> {
-    let newcomer = Newcomer {
+fn newcomer(add: Add) -> Newcomer {
+    Newcomer {
         name: add.name,
         display_name: add.display_name,
         email: add.email,
         groups: add.groups,
-    };
-    let hash = PasswordHash::of(password, hashing, &random::bytes());
-    let user = admin.add_user(newcomer, hash).await.map_err(explained)?;
-    Ok(format!("added {}\n", user.name))
+    }
+}
+
+/// A password for somebody: typed, or made here and to be told.
+enum NewPassword {
+    Typed(Secret<String>),
+    Made(TemporaryPassword),
+}
+
+fn new_password(
+    owner: Owner<'_>,
+    temporary: bool,
+    rules: &PasswordRules,
+    admin: &Administrator,
+) -> anyhow::Result<NewPassword> {
+    Ok(match temporary {
+        true => NewPassword::Made(admin.temporary_password(rules)),
+        false => NewPassword::Typed(password::ask_new(owner, rules)?),
+    })
+}
+
+impl NewPassword {
+    fn hash(&self, policy: &HashPolicy) -> (PasswordHash, PasswordTerm) {
+        let (password, term) = match self {
+            Self::Typed(password) => (password, PasswordTerm::Lasting),
+            Self::Made(made) => (&made.password, made.term()),
+        };
+        (PasswordHash::of(password, policy, &random::bytes()), term)
+    }
+
+    /// What whoever typed the command must hand on.
+    fn told(&self, name: &UserName) -> String {
+        match self {
+            Self::Typed(_) => String::new(),
+            Self::Made(TemporaryPassword { password, until }) => format!(
+                "temporary password: {}\n\
+                 {name} chooses another at the next sign-in, which must be before {until}\n",
+                password.expose()
+            ),
+        }
+    }
+}
+
+async fn add(
+    newcomer: Newcomer,
+    password: &NewPassword,
+    hashing: &HashPolicy,
+    admin: &Administrator,
+) -> anyhow::Result<String> {
+    let user = admin.add_user(newcomer, password.hash(hashing)).await;
+    let user = user.map_err(explained)?;
+    Ok(format!(
+        "added {}\n{}",
+        user.name,
+        password.told(&user.name)
+    ))
 }
 
 async fn list(json: bool, admin: &Administrator) -> anyhow::Result<String> {
@@ -207,15 +271,16 @@ async fn show(name: &UserName, json: bool, admin: &Administrator) -> anyhow::Res
 
 async fn set_password(
     name: &UserName,
-    password: &Secret<String>,
+    password: &NewPassword,
     hashing: &HashPolicy,
     admin: &Administrator,
 ) -> anyhow::Result<String> {
-    let hash = PasswordHash::of(password, hashing, &random::bytes());
-    let user = admin.set_password(name, hash).await.map_err(explained)?;
+    let user = admin.set_password(name, password.hash(hashing)).await;
+    let user = user.map_err(explained)?;
     Ok(format!(
-        "changed the password of {} and ended their sessions: {ENDED}\n",
-        user.name
+        "changed the password of {} and ended their sessions: {ENDED}\n{}",
+        user.name,
+        password.told(&user.name)
     ))
 }
 
@@ -225,6 +290,8 @@ async fn change(set: Set, admin: &Administrator) -> anyhow::Result<String> {
         display_name: replacement(changes.display_name, changes.no_display_name),
         email: replacement(changes.email, changes.no_email),
         groups: (changes.no_groups || !changes.groups.is_empty()).then_some(changes.groups),
+        password_change_due: (changes.must_change_password || changes.may_keep_password)
+            .then_some(changes.must_change_password),
     };
     let user = admin.change_user(&set.name, change).await;
     Ok(format!("changed {}\n", user.map_err(explained)?.name))
@@ -296,11 +363,16 @@ mod tests {
     }
 
     async fn without_asking(command: Command, admin: &Administrator) -> anyhow::Result<String> {
-        let password = Secret::new("correct horse".to_owned());
+        let password = NewPassword::Typed(Secret::new("correct horse".to_owned()));
         let hashing = &HashPolicy::default();
         match command {
-            Command::Add(user) => add(user, &password, hashing, admin).await,
-            Command::Passwd { name } => set_password(&name, &password, hashing, admin).await,
+            Command::Add(user) if !user.temporary => {
+                add(newcomer(user), &password, hashing, admin).await
+            }
+            Command::Passwd {
+                name,
+                temporary: false,
+            } => set_password(&name, &password, hashing, admin).await,
             other => execute(other, &PasswordRules::default(), hashing, admin).await,
         }
     }
@@ -315,6 +387,7 @@ mod tests {
             email: email.map(|email| Email::parse(email).unwrap()),
             display_name: None,
             groups: vec![GroupName::parse("ops").unwrap()],
+            temporary: false,
         })
     }
 
@@ -342,6 +415,8 @@ mod tests {
                 no_display_name: false,
                 groups: Vec::new(),
                 no_groups: false,
+                must_change_password: false,
+                may_keep_password: false,
             },
         };
         for said in say(vec![
@@ -349,7 +424,14 @@ mod tests {
                 name: who(),
                 json: false,
             },
-            Command::Passwd { name: who() },
+            Command::Passwd {
+                name: who(),
+                temporary: false,
+            },
+            Command::Passwd {
+                name: who(),
+                temporary: true,
+            },
             Command::Set(set),
             Command::Disable { name: who() },
             Command::Enable { name: who() },
@@ -397,6 +479,8 @@ mod tests {
                 no_display_name: false,
                 groups: Vec::new(),
                 no_groups: true,
+                must_change_password: false,
+                may_keep_password: false,
             }),
             Command::List { json: false },
         ]);

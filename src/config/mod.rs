@@ -2,6 +2,7 @@
 
 mod admin;
 mod csrf;
+mod hashing;
 mod headers;
 mod hsts;
 mod limits;
@@ -162,7 +163,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let tokens = tokens::read(root.section("tokens"), server.as_ref());
     let (sessions, staleness) =
         sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
-    let (passwords, hashing) = passwords::read(root.section("passwords"));
+    let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
     let observe = observe::read(root.section("observe"), folder);

@@ -1,118 +1,139 @@
 //! `[passwords]`: what a new password must be, and what hashing it costs.
 
-use std::ops::RangeInclusive;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::identity::password::{Argon2Cost, HashPolicy, PasswordRules};
-
+use super::hashing;
 use super::problem::Complaint;
+use super::read::Node;
 use super::section::Section;
-use super::value::{number, size};
+use super::value::{duration, number, text};
+use crate::identity::password::{DeniedPasswords, HashPolicy, PasswordRules};
 
-const MIB: usize = 1 << 20;
-/// Less than 7 MiB is too little with any number of passes; more than 1 GiB we would not read again.
-const MEMORY: RangeInclusive<usize> = 7 * MIB..=1024 * MIB;
-/// The most memory times passes: some seconds.
-const MOST_WORK: u64 = 4 << 30;
-/// OWASP's sets of equal strength: so many passes need so much memory, in KiB.
-const LEAST_MEMORY_KIB: [(u32, u32); 5] = [
-    (1, 47_104),
-    (2, 19_456),
-    (3, 12_288),
-    (4, 9_216),
-    (5, 7_168),
-];
+use super::ServerSettings;
 
-pub(super) fn read(mut section: Section<'_>) -> (PasswordRules, HashPolicy) {
+/// The most bytes of a list of refused passwords: some 1.5 million of them. It is held in memory.
+const LARGEST_LIST: u64 = 16 * 1024 * 1024;
+
+pub(super) fn read(
+    mut section: Section<'_>,
+    server: Option<&ServerSettings>,
+    folder: &Path,
+) -> (PasswordRules, HashPolicy) {
+    const TTLS: std::ops::RangeInclusive<Duration> =
+        Duration::from_secs(5 * 60)..=Duration::from_secs(30 * 24 * 60 * 60);
     let default = PasswordRules::default();
+    let urls = server.map_or(&[][..], |server| &server.public_urls);
     let rules = PasswordRules {
         min_length: section.option("min_length", default.min_length, number(8..=64)),
+        denied: section.option("deny_file", default.denied, |node| denied(node, folder)),
+        hosts: urls
+            .iter()
+            .map(|url| url.host.name().to_lowercase())
+            .collect(),
+        temporary_ttl: section.option("temporary_ttl", default.temporary_ttl, duration(TTLS)),
     };
-    let cost = cost(&mut section);
+    let cost = hashing::cost(&mut section);
     section.finish();
     (rules, HashPolicy { cost })
 }
 
-fn cost(section: &mut Section<'_>) -> Argon2Cost {
-    let default = Argon2Cost::default();
-    let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let wide = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let memory = section.option(
-        "argon2_memory",
-        wide(default.memory_kib) * 1024,
-        size(MEMORY),
-    );
-    let passes = section.option("argon2_passes", wide(default.passes), number(1..=20));
-    let lanes = section.option("argon2_lanes", wide(default.lanes), number(1..=16));
-    let cost = Argon2Cost {
-        memory_kib: whole(memory / 1024),
-        passes: whole(passes),
-        lanes: whole(lanes),
+fn denied(node: &Node, folder: &Path) -> Result<DeniedPasswords, Complaint> {
+    let path = match text(node)? {
+        "" => return Ok(DeniedPasswords::default()),
+        path => folder.join(path),
     };
-    if let Some(complaint) = complaint(cost) {
-        section.refuse("argon2_memory", complaint);
-    }
-    cost
-}
-
-fn complaint(cost: Argon2Cost) -> Option<Complaint> {
-    let enough = LEAST_MEMORY_KIB.iter().rev();
-    let least = enough.filter(|(passes, _)| *passes <= cost.passes);
-    let least = least.map(|(_, memory)| *memory).next().unwrap_or(u32::MAX);
-    if cost.memory_kib < least {
-        let (memory, passes) = (cost.memory_kib, cost.passes);
-        return Some(
-            Complaint::new(format!(
-                "{memory} KiB and {passes} passes are too little against guessing"
-            ))
-            .hint(format!(
-                "with {passes} passes, write at least \"{least}KiB\""
-            )),
+    let list = whole(&path).map_err(|error| unreadable(&path, &error))?;
+    if u64::try_from(list.len()).is_ok_and(|length| length > LARGEST_LIST) {
+        let most = LARGEST_LIST / 1024 / 1024;
+        return Err(
+            Complaint::new(format!("{} is larger than {most} MiB", path.display()))
+                .hint("keep the most frequent ones: the list is held in memory"),
         );
     }
-    let work = u64::from(cost.memory_kib) * 1024 * u64::from(cost.passes);
-    (work > MOST_WORK).then(|| {
-        Complaint::new("a sign-in would take many seconds".to_owned())
-            .hint("memory times passes may be at most 4 GiB")
-    })
+    let list = str::from_utf8(&list).map_err(|error| {
+        let before = list.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Complaint::new(format!("{} is not UTF-8 in line {line}", path.display()))
+            .hint("it must be a text with one password a line, not hashes or an archive")
+    })?;
+    Ok(DeniedPasswords::of_lines(list))
+}
+
+/// The file, or enough of it to see that it is too large.
+fn whole(path: &PathBuf) -> io::Result<Vec<u8>> {
+    let mut list = Vec::new();
+    let file = File::open(path)?;
+    file.take(LARGEST_LIST + 1).read_to_end(&mut list)?;
+    Ok(list)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Complaint {
+    match error.kind() {
+        io::ErrorKind::NotFound => Complaint::new(format!("there is no file {}", path.display())),
+        _ => Complaint::new(format!("{} cannot be read: {error}", path.display())),
+    }
+    .hint("name a text with one password a line, or \"\" for none")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::identity::{PasswordHash, Secret};
+    use crate::config::{Config, ConfigError, parse};
 
-    fn with(memory_kib: u32, passes: u32) -> Argon2Cost {
-        Argon2Cost {
-            memory_kib,
-            passes,
-            lanes: 1,
-        }
+    fn config(folder: &TempDir, line: &str) -> Result<Config, ConfigError> {
+        let text = format!("[[routes]]\nupstream = \"http://127.0.0.1:3000\"\n[passwords]\n{line}");
+        parse(&text, folder.path())
     }
 
     #[test]
-    fn costs_are_at_least_those_that_owasp_names() {
-        for (passes, memory) in LEAST_MEMORY_KIB {
-            assert!(complaint(with(memory, passes)).is_none(), "{passes}");
-            assert!(complaint(with(memory - 1, passes)).is_some(), "{passes}");
-        }
-        assert!(complaint(with(7_168, 20)).is_none());
-        assert!(complaint(with(7_167, 20)).is_some());
-        assert!(complaint(Argon2Cost::default()).is_none());
-        assert!(complaint(with(1 << 20, 4)).is_none());
-        assert!(complaint(with(1 << 20, 5)).is_some());
+    fn a_list_of_ones_own_lies_beside_the_file() {
+        let folder = TempDir::new().unwrap();
+        fs::write(
+            folder.path().join("deny.txt"),
+            "Tiger of ours\r\n\nanother\n",
+        )
+        .unwrap();
+        let rules = config(&folder, "deny_file = 'deny.txt'").unwrap().passwords;
+        let expected = DeniedPasswords::of_lines("another\ntiger of ours");
+        assert_eq!(rules.denied, expected);
+        assert_eq!(rules.hosts, ["localhost"]);
+        let none = config(&folder, "deny_file = ''").unwrap().passwords;
+        assert_eq!(none.denied, DeniedPasswords::default());
     }
 
     #[test]
-    fn what_may_be_configured_can_be_checked() {
-        let cost = Argon2Cost {
-            memory_kib: 7_168,
-            passes: 20,
-            lanes: 16,
-        };
-        let (policy, password) = (HashPolicy { cost }, Secret::new("correct horse".to_owned()));
-        let hash = PasswordHash::of(&password, &policy, &[7; 16]);
-        assert!(!hash.is_outdated(&policy));
-        assert!(hash.is_outdated(&HashPolicy::default()));
-        assert!(hash.fits(&password));
+    fn a_list_that_cannot_be_used_is_named() {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("latin"), b"good\nb\xe4d\n").unwrap();
+        let large = File::create(path("large")).unwrap();
+        large.set_len(LARGEST_LIST + 1).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        for (line, says) in [
+            ("deny_file = 'none'", "there is no file"),
+            ("deny_file = 'folder'", "cannot be read"),
+            ("deny_file = 'latin'", "is not UTF-8 in line 2"),
+            ("deny_file = 'large'", "is larger than 16 MiB"),
+            ("deny_file = 7", "this is a number"),
+            ("temporary_ttl = '1m'", "allowed: 5m to 30d"),
+            ("min_length = 7", "allowed: 8 to 64"),
+        ] {
+            let said = config(&folder, line).unwrap_err().to_string();
+            assert!(
+                said.contains(":4: passwords.") && said.contains(says),
+                "{said}"
+            );
+            assert!(
+                !said.contains("b\u{e4}d") && !said.contains("good"),
+                "{said}"
+            );
+        }
     }
 }

@@ -176,7 +176,7 @@ mod tests {
             (
                 "public_url = 'https://a.example'",
                 "",
-                vec!["server.public_url", "tokens"],
+                vec!["server.public_url", "tokens", "passwords"],
             ),
             (
                 "admin_token_file = 'x'\nadmin_hosts = ['v']",
@@ -198,6 +198,7 @@ mod tests {
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
             ("", "[passwords]\nmin_length = 15", vec!["passwords"]),
             ("", "[passwords]\nargon2_passes = 3", vec!["passwords"]),
+            ("", "[passwords]\ntemporary_ttl = '1h'", vec!["passwords"]),
             ("", "max_auth_age = '1m'", vec!["routes"]),
             (
                 "",

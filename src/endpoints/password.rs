@@ -39,7 +39,7 @@ where
     let new = Secret::new(fields.required("new_password")?);
     let rules = &gateway.config.passwords;
     rules
-        .check(&new)
+        .check_change((&current, &new), (&*known.identity).into())
         .map_err(|error| invalid(format!("The new password is refused: {error}.")))?;
 
     let changer = gateway.password_changer.clone();

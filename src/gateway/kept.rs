@@ -45,6 +45,7 @@ impl Kept {
             Arc::clone(&opened.directory),
             hasher(&background),
             config.hashing.clone(),
+            Arc::clone(&clock),
         );
         let flights = Flights::new(Arc::clone(&clock), background.0.clone());
         Ok(Self {

@@ -8,7 +8,7 @@ pub mod user;
 pub mod visitor;
 
 pub use names::{DisplayName, Email, GroupName, UserName};
-pub use password::PasswordHash;
+pub use password::{PasswordHash, PasswordTerm};
 pub use secret::Secret;
 pub use template::{Template, TemplateError};
 pub use user::{Identity, User, UserId};

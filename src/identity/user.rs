@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::identity::{DisplayName, Email, GroupName, UserName};
+use crate::identity::{DisplayName, Email, GroupName, PasswordTerm, UserName};
 
 /// A user's id: made once, never given to anybody else. `sub` in every token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct User {
     pub groups: Vec<GroupName>,
     /// A disabled user cannot sign in and has no live session.
     pub disabled: bool,
+    /// How long the password is good.
+    pub password_term: PasswordTerm,
     /// Grows when all sessions must end: password change, disabling, signing out everywhere.
     pub session_epoch: u64,
     /// Grows when names, address or groups change, which makes access tokens stale.

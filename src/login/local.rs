@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::identity::password::{HashPolicy, LONGEST_ATTEMPT, Scheme};
 use crate::identity::{PasswordHash, Secret, User, UserId, UserName};
 use crate::login::{Busy, Hasher};
@@ -14,6 +15,8 @@ use crate::store::{Account, Directory, StoreError};
 pub enum SignIn {
     /// It is them.
     Accepted(User),
+    /// It is them, and they must choose another password before they get a session.
+    ChangeDue(User),
     /// It is not; whose name was given, where it is somebody's.
     Refused(SignInRefusal, Option<User>),
     /// Too many at once.
@@ -26,17 +29,24 @@ pub struct LocalLogin {
     directory: Arc<dyn Directory>,
     hasher: Hasher,
     policy: HashPolicy,
+    clock: Arc<dyn Clock>,
     nobody: PasswordHash,
 }
 
 impl LocalLogin {
     /// Over these users.
-    pub fn new(directory: Arc<dyn Directory>, hasher: Hasher, policy: HashPolicy) -> Self {
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        hasher: Hasher,
+        policy: HashPolicy,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             directory,
             hasher,
             nobody: PasswordHash::nobody(&policy, &random::bytes(), &random::bytes()),
             policy,
+            clock,
         }
     }
 
@@ -46,7 +56,7 @@ impl LocalLogin {
         if self.policy == *policy {
             return self;
         }
-        Self::new(self.directory, self.hasher, policy.clone())
+        Self::new(self.directory, self.hasher, policy.clone(), self.clock)
     }
 
     /// Checks a name and a password. Every refusal costs one hash, so that its time tells nothing.
@@ -77,16 +87,28 @@ impl LocalLogin {
         let outdated = hash.is_outdated(&self.policy);
         let known = outdated.then(|| (hash.clone(), password.clone()));
         Ok(match self.hasher.fits(hash, password).await {
-            Ok(true) if !user.disabled => {
-                if let Some((hash, password)) = known {
+            Ok(true) => {
+                let outcome = self.with_the_right_password(user);
+                if let (SignIn::Accepted(user), Some((hash, password))) = (&outcome, known) {
                     self.rehash(user.id.clone(), hash, password);
                 }
-                SignIn::Accepted(user)
+                outcome
             }
-            Ok(true) => SignIn::Refused(SignInRefusal::Disabled, Some(user)),
             Ok(false) => SignIn::Refused(SignInRefusal::WrongPassword, Some(user)),
             Err(busy) => SignIn::Busy(busy),
         })
+    }
+
+    fn with_the_right_password(&self, user: User) -> SignIn {
+        if user.disabled {
+            SignIn::Refused(SignInRefusal::Disabled, Some(user))
+        } else if user.password_term.is_over(self.clock.now()) {
+            SignIn::Refused(SignInRefusal::PasswordExpired, Some(user))
+        } else if user.password_term.is_change_due() {
+            SignIn::ChangeDue(user)
+        } else {
+            SignIn::Accepted(user)
+        }
     }
 
     /// A refusal that is known from the beginning, at the cost of one hash.
@@ -127,10 +149,13 @@ impl LocalLogin {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::runtime::Handle;
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::identity::{PasswordTerm, UserId};
     use crate::store::NewUser;
     use crate::store::memory::MemoryStore;
 
@@ -138,10 +163,9 @@ mod tests {
         Secret::new(text.to_owned())
     }
 
-    #[tokio::test]
-    async fn only_the_right_password_of_an_enabled_user_is_accepted() {
+    async fn house(people: &[(&str, PasswordTerm)]) -> Arc<MemoryStore> {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-        for (id, name) in [(1, "ada"), (2, "bob")] {
+        for (id, (name, term)) in (1..).zip(people) {
             let added = store.add_user(NewUser {
                 id: UserId::from_bytes([id; 16]),
                 name: UserName::parse(name).unwrap(),
@@ -153,9 +177,22 @@ mod tests {
                     &HashPolicy::default(),
                     &[7; 16],
                 ),
+                password_term: *term,
             });
             added.await.unwrap();
         }
+        store
+    }
+
+    fn login(store: &Arc<MemoryStore>, hasher: Hasher) -> LocalLogin {
+        let (policy, clock) = (HashPolicy::default(), Arc::new(SystemClock));
+        LocalLogin::new(store.clone(), hasher, policy, clock)
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_enabled_user_is_accepted() {
+        let lasting = PasswordTerm::Lasting;
+        let store = house(&[("ada", lasting), ("bob", lasting)]).await;
         let eve = NewUser {
             id: UserId::from_bytes([3; 16]),
             name: UserName::parse("eve").unwrap(),
@@ -163,14 +200,13 @@ mod tests {
             email: None,
             groups: Vec::new(),
             password: PasswordHash::from_stored("correct horse".to_owned()),
+            password_term: lasting,
         };
         store.add_user(eve).await.unwrap();
         let bob = UserName::parse("bob").unwrap();
         store.set_disabled(bob, true).await.unwrap();
-        let policy = HashPolicy::default();
-        let hasher = Hasher::new(Handle::current(), 2);
-        let login = LocalLogin::new(store.clone(), hasher, policy.clone());
-        let full = LocalLogin::new(store, Hasher::full(Handle::current()), policy);
+        let full = login(&store, Hasher::full(Handle::current()));
+        let login = login(&store, Hasher::new(Handle::current(), 2));
 
         let long = "x".repeat(LONGEST_ATTEMPT + 1);
         for (name, password, accepted) in [
@@ -188,6 +224,33 @@ mod tests {
             assert_eq!(matches!(outcome, SignIn::Accepted(_)), accepted, "{name}");
             let outcome = full.sign_in(name, secret(password)).await.unwrap();
             assert!(matches!(outcome, SignIn::Busy(_)), "{name} costs no hash");
+        }
+    }
+    #[tokio::test]
+    async fn a_due_change_shows_to_whoever_knows_the_password_only() {
+        let now = SystemClock.now();
+        let temporary = |until| PasswordTerm::Temporary { until };
+        let store = house(&[
+            ("asked", PasswordTerm::ChangeDue),
+            ("fresh", temporary(now + Duration::from_secs(600))),
+            ("stale", temporary(now - Duration::from_secs(1))),
+            ("gone", PasswordTerm::ChangeDue),
+        ])
+        .await;
+        let gone = UserName::parse("gone").unwrap();
+        store.set_disabled(gone, true).await.unwrap();
+        let login = login(&store, Hasher::new(Handle::current(), 2));
+        for name in ["asked", "fresh", "stale", "gone"] {
+            let right = login.sign_in(name, secret("correct horse")).await.unwrap();
+            match (name, right) {
+                ("asked" | "fresh", SignIn::ChangeDue(_))
+                | ("stale", SignIn::Refused(SignInRefusal::PasswordExpired, _))
+                | ("gone", SignIn::Refused(SignInRefusal::Disabled, _)) => {}
+                (_, other) => panic!("{name}: {other:?}"),
+            }
+            let wrong = login.sign_in(name, secret("wrong horse")).await.unwrap();
+            let is_wrong = matches!(wrong, SignIn::Refused(SignInRefusal::WrongPassword, _));
+            assert!(is_wrong, "{name}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
-use crate::identity::{SessionId, User};
+use crate::identity::{PasswordHash, SessionId, User};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
@@ -83,11 +83,41 @@ impl Opener {
     }
 
     /// Always a new session id (ASVS 7.2.4).
-    pub async fn open(
+    pub async fn open(&self, user: &User, wanted: OpenSession) -> Result<OpenedSession, OpenError> {
+        let (session, tokens) = self.make(user, wanted).await?;
+        match self.sessions.open(session).await? {
+            Some(evicted) => Ok(OpenedSession { tokens, evicted }),
+            None => Err(OpenError::UserChanged),
+        }
+    }
+
+    /// The same with a new password, which was found acceptable before: it is set and the session
+    /// opened at once or not at all. All others of the user end.
+    pub async fn open_with_new_password(
+        &self,
+        user: &User,
+        wanted: OpenSession,
+        hash: PasswordHash,
+    ) -> Result<OpenedSession, OpenError> {
+        let user = User {
+            session_epoch: user.session_epoch + 1,
+            ..user.clone()
+        };
+        let (session, tokens) = self.make(&user, wanted).await?;
+        let opened = self.sessions.open_with_new_password(session, hash).await?;
+        opened.ok_or(OpenError::UserChanged)?;
+        Ok(OpenedSession {
+            tokens,
+            evicted: Vec::new(),
+        })
+    }
+
+    /// A session that is not kept yet, with its tokens: nothing can fail after it is.
+    async fn make(
         &self,
         user: &User,
         mut wanted: OpenSession,
-    ) -> Result<OpenedSession, OpenError> {
+    ) -> Result<(NewSession, Tokens), OpenError> {
         wanted.remember |= self.was_remembered(user, wanted.replaces).await?;
         let now = self.clock.now();
         let id = SessionId::from_bytes(random::bytes());
@@ -101,10 +131,7 @@ impl Opener {
             replaces,
             most: self.settings.max_per_user,
         };
-        match self.sessions.open(session).await? {
-            Some(evicted) => Ok(OpenedSession { tokens, evicted }),
-            None => Err(OpenError::UserChanged),
-        }
+        Ok((session, tokens))
     }
 
     /// Whoever signs in again in the same browser, because a route asked for it, stays signed in as

@@ -94,7 +94,7 @@ impl PasswordChanger {
             return Ok(PasswordChange::SessionOver);
         };
         match self.login.sign_in(user.name.as_str(), current).await? {
-            SignIn::Accepted(_) => {}
+            SignIn::Accepted(_) | SignIn::ChangeDue(_) => {}
             SignIn::Refused(..) => return Ok(PasswordChange::WrongPassword),
             SignIn::Busy(busy) => return Ok(PasswordChange::Busy(busy)),
         }

@@ -62,6 +62,8 @@ pub enum Event<'a> {
         #[serde(flatten)]
         user: Option<Person<'a>>,
     },
+    /// Somebody gave the right password, and must choose another one before they get a session.
+    PasswordChangeRequired(Person<'a>),
     /// A session was ended by its owner.
     SignedOut {
         /// The session.
@@ -70,12 +72,12 @@ pub enum Event<'a> {
     },
     /// All sessions of somebody were ended by their owner.
     SignedOutEverywhere(Person<'a>),
-    /// Somebody changed their own password, which ended their other sessions.
+    /// Somebody changed their own password, in a session or signing in, which ended all others.
     PasswordChanged {
         /// Who.
         #[serde(flatten)]
         user: Person<'a>,
-        /// The session that goes on.
+        /// The session that goes on, or begins.
         #[serde(serialize_with = "shown")]
         session_id: SessionId,
     },
@@ -241,6 +243,8 @@ pub enum SignInRefusal {
     UnsupportedHash,
     /// It is them, and they may not sign in.
     Disabled,
+    /// It is them, and their temporary password has expired.
+    PasswordExpired,
     /// It is them, and they were changed in this very moment.
     UserChanged,
 }

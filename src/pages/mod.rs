@@ -49,6 +49,10 @@ pub struct LoginPage<'a> {
     pub message: Option<&'a str>,
     /// Somebody who is signed in does it again: how long they stay so is settled.
     pub again: bool,
+    /// They want to stay signed in.
+    pub remember: bool,
+    /// They are to choose a new password, of at least so many characters.
+    pub new_password: Option<usize>,
 }
 
 impl Pages {
@@ -80,6 +84,8 @@ impl Pages {
             username => page.username,
             message => page.message,
             again => page.again,
+            remember => page.remember,
+            new_password => page.new_password,
         };
         self.page(status, "login.html", values)
     }
@@ -156,7 +162,7 @@ mod tests {
             return_to: "/app?a=1&b=\"2\"",
             username: "<script>&#x2f;",
             message: Some("Wrong."),
-            again: false,
+            ..LoginPage::default()
         };
         let reply = pages().login(StatusCode::UNAUTHORIZED, &page);
         assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);

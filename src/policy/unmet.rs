@@ -58,7 +58,7 @@ impl fmt::Display for Unmet<'_> {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::identity::UserId;
+    use crate::identity::{PasswordTerm, UserId};
     use crate::policy::{Accepts, HostPattern, PathPrefix, Preflight, RevocationCheck};
 
     fn route(rule: Rule) -> Route {
@@ -95,6 +95,7 @@ mod tests {
             email: None,
             groups: vec![GroupName::parse("ops").unwrap()],
             disabled: true,
+            password_term: PasswordTerm::Lasting,
             session_epoch: 1,
             claims_epoch: 1,
             created_at: Timestamp::from_seconds(0),

@@ -285,7 +285,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::identity::{GroupName, Identity, Proof, User, UserId, UserName};
+    use crate::identity::{GroupName, Identity, PasswordTerm, Proof, User, UserId, UserName};
     use crate::session::{Delivery, SessionRow, TokenHash};
 
     const GRACE: Duration = Duration::from_secs(30);
@@ -309,6 +309,7 @@ mod tests {
             email: None,
             groups: vec![GroupName::parse("ops").unwrap()],
             disabled: false,
+            password_term: PasswordTerm::Lasting,
             session_epoch: 0,
             claims_epoch: 0,
             created_at: at(0),

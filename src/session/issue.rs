@@ -73,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::identity::{UserId, UserName};
+    use crate::identity::{PasswordTerm, UserId, UserName};
 
     const NOW: Timestamp = Timestamp::from_seconds(1000);
 
@@ -111,6 +111,7 @@ mod tests {
             email: None,
             groups: Vec::new(),
             disabled: false,
+            password_term: PasswordTerm::Lasting,
             session_epoch: 4,
             claims_epoch: 7,
             created_at: NOW,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::observe::metrics::StoreMetrics;
 use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
@@ -52,7 +52,7 @@ measured! {
     fn user(id: UserId) -> Option<User>;
     fn users() -> Vec<User>;
     fn change_user(name: UserName, change: UserChange) -> ChangeUser;
-    fn set_password(name: UserName, hash: PasswordHash) -> Option<User>;
+    fn set_password(name: UserName, hash: PasswordHash, term: PasswordTerm) -> Option<User>;
     fn rehash(user: UserId, old: PasswordHash, new: PasswordHash) -> bool;
     fn change_password(name: UserName, hash: PasswordHash, kept: KeptSession) -> Option<User>;
     fn set_disabled(name: UserName, disabled: bool) -> Option<User>;
@@ -65,6 +65,7 @@ measured! {
     /// Sessions and their refresh tokens.
     MeasuredSessions of Sessions:
     fn open(session: NewSession) -> Option<Vec<SessionId>>;
+    fn open_with_new_password(session: NewSession, hash: PasswordHash) -> Option<User>;
     fn load(id: SessionId) -> Option<Loaded>;
     fn rotate(id: SessionId, rotation: Rotation) -> bool;
     fn confirm(id: SessionId, generation: u64, at: Timestamp) -> ();

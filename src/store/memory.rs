@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Timestamp};
-use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::memory::state::State;
 use crate::store::{
@@ -87,12 +87,14 @@ impl Directory for MemoryStore {
         })
     }
 
-    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>> {
-        self.run(|state, now| {
-            let account = state.accounts.get_mut(&name)?;
-            account.password = hash;
-            account.user.session_epoch += 1;
-            let user = account.user.clone();
+    fn set_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        term: PasswordTerm,
+    ) -> Pending<Option<User>> {
+        self.run(move |state, now| {
+            let user = state.set_password(&name, hash, term)?;
             state.end_older_sessions(&user, now);
             Some(user)
         })
@@ -120,10 +122,7 @@ impl Directory for MemoryStore {
             if !state.rotate(kept.id, &kept.rotation) {
                 return None;
             }
-            let account = state.accounts.get_mut(&name)?;
-            account.password = hash;
-            account.user.session_epoch += 1;
-            let user = account.user.clone();
+            let user = state.set_password(&name, hash, PasswordTerm::Lasting)?;
             if let Some(row) = state.sessions.get_mut(&kept.id) {
                 row.user_epoch = user.session_epoch;
                 row.previous = None;
@@ -184,6 +183,28 @@ impl Sessions for MemoryStore {
             }
             state.sessions.insert(row.id, row);
             Some(too_many)
+        })
+    }
+
+    fn open_with_new_password(
+        &self,
+        session: NewSession,
+        hash: PasswordHash,
+    ) -> Pending<Option<User>> {
+        self.run(|state, now| {
+            let NewSession { row, replaces, .. } = session;
+            let user = state.user(&row.user)?;
+            if user.disabled || user.session_epoch + 1 != row.user_epoch {
+                return None;
+            }
+            let name = user.name.clone();
+            let user = state.set_password(&name, hash, PasswordTerm::Lasting)?;
+            if let Some(replaced) = replaces {
+                state.end(replaced, RevokeReason::Replaced, now);
+            }
+            state.end_older_sessions(&user, now);
+            state.sessions.insert(row.id, row);
+            Some(user)
         })
     }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::StorageSettings;
-use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::observe::metrics::StoreMetrics;
 use crate::random;
 use crate::session::key_ring::KeyError;
@@ -199,7 +199,12 @@ pub trait Directory: Send + Sync {
     /// Changes what is told about a user. Raises the claims epoch.
     fn change_user(&self, name: UserName, change: UserChange) -> Pending<ChangeUser>;
     /// Sets the password. Raises the session epoch. `None`: no such user.
-    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>>;
+    fn set_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        term: PasswordTerm,
+    ) -> Pending<Option<User>>;
     /// Puts another hash of the same password in the place of `old`: one compare-and-set, which ends
     /// no session. `false`, and nothing changed: it is not there any more.
     fn rehash(&self, user: UserId, old: PasswordHash, new: PasswordHash) -> Pending<bool>;
@@ -230,6 +235,15 @@ pub trait Sessions: Send + Sync {
     /// too many, which are returned. `None`, and nothing changed: the user is disabled, gone, or has
     /// another epoch by now.
     fn open(&self, session: NewSession) -> Pending<Option<Vec<SessionId>>>;
+    /// Sets the password of the session's user, which lasts, and keeps the session as the first of the
+    /// epoch that this begins: the row has that epoch. All others of the user are ended, and so is the
+    /// one it replaces. One transaction; `None`, and nothing changed: the user is disabled, gone, or
+    /// not in the epoch before by now.
+    fn open_with_new_password(
+        &self,
+        session: NewSession,
+        hash: PasswordHash,
+    ) -> Pending<Option<User>>;
     /// The session, with the user it belongs to and the store's time, read together.
     fn load(&self, id: SessionId) -> Pending<Option<Loaded>>;
     /// Replaces the refresh token: one compare-and-set. `false`: the row was not as expected, or

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::identity::{
-    DisplayName, Email, GroupName, PasswordHash, SessionId, User, UserId, UserName,
+    DisplayName, Email, GroupName, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName,
 };
 use crate::session::{KeyPurpose, RevokeReason, SessionRow, TokenHash};
 use crate::store::READ_AT_ONCE;
@@ -22,6 +22,8 @@ pub struct NewUser {
     pub groups: Vec<GroupName>,
     /// The hash of the first password.
     pub password: PasswordHash,
+    /// How long that is good.
+    pub password_term: PasswordTerm,
 }
 
 impl NewUser {
@@ -35,6 +37,7 @@ impl NewUser {
                 email: self.email,
                 groups: in_order(self.groups),
                 disabled: false,
+                password_term: self.password_term,
                 session_epoch: 0,
                 claims_epoch: 0,
                 created_at: now,
@@ -73,6 +76,9 @@ pub struct UserChange {
     pub email: Option<Option<Email>>,
     /// All groups, replacing those before.
     pub groups: Option<Vec<GroupName>>,
+    /// Whether another password must be chosen at the next sign-in. A temporary one is replaced in
+    /// any case.
+    pub password_change_due: Option<bool>,
 }
 
 impl UserChange {
@@ -86,6 +92,9 @@ impl UserChange {
         }
         if let Some(groups) = self.groups {
             user.groups = in_order(groups);
+        }
+        if let Some(due) = self.password_change_due {
+            user.password_term = user.password_term.with_change_due(due);
         }
         user.claims_epoch += 1;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule::clock::{Clock, Timestamp};
 use vestibule::identity::password::HashPolicy;
-use vestibule::identity::{PasswordHash, Secret, SessionId, UserId, UserName};
+use vestibule::identity::{PasswordHash, PasswordTerm, Secret, SessionId, UserId, UserName};
 use vestibule::server::{self, Address, Running};
 use vestibule::store::NewUser;
 use vestibule::{config, random};
@@ -87,6 +87,7 @@ impl House {
                 &HashPolicy::default(),
                 &random::bytes(),
             ),
+            password_term: PasswordTerm::Lasting,
         });
         server.block_on(added).expect("the user is added");
         let Address::Http(address) = server.addresses()[0] else {
@@ -124,6 +125,21 @@ impl House {
             let loaded = server.block_on(loaded).expect("the store answers");
             loaded.expect("it is there").row.confirmed_at.is_some()
         });
+    }
+
+    /// Gives ada a password that is good for so long.
+    pub fn set_temporary_password(&self, password: &str, lasts: Duration) {
+        let until = self.clock.now() + lasts;
+        let term = PasswordTerm::Temporary { until };
+        let hash = PasswordHash::of(
+            &Secret::new(password.to_owned()),
+            &HashPolicy::default(),
+            &random::bytes(),
+        );
+        let ada = UserName::parse("ada").expect("a name");
+        let server = self.server();
+        let set = server.gateway().directory.set_password(ada, hash, term);
+        server.block_on(set).expect("the store answers");
     }
 
     pub fn send(&self, request: &Request) -> Answer {

@@ -37,6 +37,8 @@ mod metrics;
 mod monitoring;
 mod not_renewing;
 mod old_hashes;
+mod password_rules;
+mod passwords;
 mod paths;
 mod proxying;
 mod reauthentication;

@@ -172,6 +172,42 @@ fn t_38_a_refresh_in_flight_brings_no_session_back() {
     }
 }
 
+/// Several browsers send the form that asks for a new password at once: one of them gets a session.
+#[test]
+fn t_38_of_parallel_sign_ins_that_change_the_password_one_wins() {
+    let upstream = Upstream::start();
+    let gateway = Setup::in_front_of(&upstream).start();
+    gateway
+        .command(&["user", "set", "ada", "--must-change-password"], "")
+        .expect_success();
+    let change = |number: usize| {
+        let new = format!("a new phrase, number {number}");
+        let body = json!({"username": "ada", "password": PASSWORD, "new_password": new});
+        let request = Request::post("/vestibule/login").json(&body);
+        (new, request.send(&gateway))
+    };
+    let answers = thread::scope(|scope| {
+        let change = &change;
+        let tries: Vec<_> = (0..4).map(|n| scope.spawn(move || change(n))).collect();
+        let done = tries.into_iter().map(|one| one.join().expect("no panic"));
+        done.collect::<Vec<_>>()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|(_, a)| a.status == 200);
+    assert_eq!((won.len(), lost.len()), (1, 3));
+    for (new, answer) in lost {
+        assert_eq!(refusal(answer), (401, "invalid_credentials".to_owned()));
+        let body = json!({"username": "ada", "password": new});
+        let again = Request::post("/vestibule/login").json(&body);
+        assert_eq!(again.send(&gateway).status, 401, "nothing was changed");
+    }
+    let (new, answer) = won[0];
+    let tokens = Tokens::of(answer);
+    assert_eq!(refresh(&gateway, &tokens.refresh).status, 200);
+    let body = json!({"username": "ada", "password": new});
+    let again = Request::post("/vestibule/login").json(&body);
+    assert_eq!(again.send(&gateway).status, 200);
+}
+
 /// All pairs that it was given.
 fn refresh_until_refused(gateway: &Gateway, mut held: Tokens) -> Vec<Tokens> {
     let mut given = Vec::new();

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use vestibule::clock::Timestamp;
 use vestibule::gate::explain::{Asker, Explainer, SessionState};
 use vestibule::identity::{
-    GroupName, Identity, Known, Proof, Reason, Refused, SessionId, User, UserId, UserName, Visitor,
+    GroupName, Identity, Known, PasswordTerm, Proof, Reason, Refused, SessionId, User, UserId,
+    UserName, Visitor,
 };
 
 use crate::{NOW, Outcome, span};
@@ -110,6 +111,7 @@ impl Who {
                 email: None,
                 groups: groups.to_vec(),
                 disabled: false,
+                password_term: PasswordTerm::Lasting,
                 session_epoch: 0,
                 claims_epoch: 0,
                 created_at: Timestamp::from_seconds(0),

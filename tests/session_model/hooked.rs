@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use vestibule::clock::Timestamp;
-use vestibule::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use vestibule::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use vestibule::session::{RevokeReason, SessionRow};
 use vestibule::store::{
     Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
@@ -85,6 +85,7 @@ macro_rules! hooked {
 impl Sessions for Hooked {
     hooked! { sessions:
         fn open(session: NewSession) -> Option<Vec<SessionId>>;
+        fn open_with_new_password(session: NewSession, hash: PasswordHash) -> Option<User>;
         fn load(id: SessionId) -> Option<Loaded>;
         fn rotate(id: SessionId, rotation: Rotation) -> bool;
         fn confirm(id: SessionId, generation: u64, at: Timestamp) -> ();
@@ -107,7 +108,7 @@ impl Directory for Hooked {
         fn user(id: UserId) -> Option<User>;
         fn users() -> Vec<User>;
         fn change_user(name: UserName, change: UserChange) -> ChangeUser;
-        fn set_password(name: UserName, hash: PasswordHash) -> Option<User>;
+        fn set_password(name: UserName, hash: PasswordHash, term: PasswordTerm) -> Option<User>;
         fn rehash(user: UserId, old: PasswordHash, new: PasswordHash) -> bool;
         fn change_password(name: UserName, hash: PasswordHash, kept: KeptSession) -> Option<User>;
         fn set_disabled(name: UserName, disabled: bool) -> Option<User>;

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use vestibule::authenticate::{Occasion, RefreshError, Refreshed, Refresher};
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{Identity, PasswordHash, SessionId, User, UserId, UserName};
+use vestibule::identity::{
+    Identity, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName,
+};
 use vestibule::login::{OpenSession, Opener};
 use vestibule::random;
 use vestibule::session::judge::proves_receipt;
@@ -159,6 +161,7 @@ pub(crate) fn add_user(store: &Hooked, name: &str) -> User {
         email: None,
         groups: Vec::new(),
         password: PasswordHash::from_stored(String::new()),
+        password_term: PasswordTerm::Lasting,
     });
     match at_once(added).unwrap() {
         AddUser::Added(user) => user,
@@ -329,7 +332,11 @@ impl Server for Lodger<'_> {
             }
             End::Password => {
                 let hash = PasswordHash::from_stored(String::new());
-                done(at_once(store.set_password(name, hash)));
+                done(at_once(store.set_password(
+                    name,
+                    hash,
+                    PasswordTerm::Lasting,
+                )));
             }
             End::Disabled => done(at_once(store.set_disabled(name, true))),
         }

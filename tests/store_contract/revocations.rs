@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{GroupName, PasswordHash, SessionId, User};
+use vestibule::identity::{GroupName, PasswordHash, PasswordTerm, SessionId, User};
 use vestibule::session::{Claims, Revocations, RevokeReason};
 use vestibule::store::{
     ChangeUser, Ended, KEPT_AFTER_END, KeptSession, READ_AT_ONCE, Revocation, RevocationLog, Spans,
@@ -76,7 +76,7 @@ async fn every_end_is_logged_in_order(store: Store) {
     let password = PasswordHash::from_stored("another".to_owned());
     store
         .directory
-        .set_password(name("ada"), password)
+        .set_password(name("ada"), password, PasswordTerm::Lasting)
         .await
         .unwrap();
     store.disable("eve", true).await;

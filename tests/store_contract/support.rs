@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use vestibule::clock::{Clock, Timestamp};
-use vestibule::identity::{GroupName, Identity, PasswordHash, SessionId, User, UserId, UserName};
+use vestibule::identity::{
+    GroupName, Identity, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName,
+};
 use vestibule::session::{Claims, Delivery, RevokeReason, SessionRow, TokenHash};
 use vestibule::store::memory::MemoryStore;
 use vestibule::store::sqlite::SqliteStore;
@@ -171,6 +173,7 @@ pub(crate) fn new_user(text: &str) -> NewUser {
         email: None,
         groups: Vec::new(),
         password: PasswordHash::from_stored(format!("the hash of {text}'s password")),
+        password_term: PasswordTerm::Lasting,
     }
 }
 

@@ -23,6 +23,8 @@ const LONGEST_USER_AGENT: usize = 256;
 pub(super) struct Attempt {
     pub(super) username: String,
     pub(super) password: Secret<String>,
+    /// What the password is to be from now on.
+    pub(super) new_password: Option<Secret<String>>,
     pub(super) wanted: OpenSession,
     /// Where a form leads; `None` for JSON.
     pub(super) return_to: Option<ReturnTo>,
@@ -35,7 +37,14 @@ impl Attempt {
         headers: &HeaderMap,
         fields: &mut Fields,
     ) -> Result<Self, Box<Problem>> {
-        fields.only(&["username", "password", "remember", "device", "delivery"])?;
+        fields.only(&[
+            "username",
+            "password",
+            "new_password",
+            "remember",
+            "device",
+            "delivery",
+        ])?;
         let is_form = fields.media() == Some(Media::Form);
         let (delivery, return_to) = if is_form {
             let return_to = fields.text("return_to")?;
@@ -47,6 +56,7 @@ impl Attempt {
         Ok(Self {
             username: fields.required("username")?,
             password: Secret::new(fields.required("password")?),
+            new_password: fields.text("new_password")?.map(Secret::new),
             wanted: OpenSession {
                 delivery,
                 remember: fields.flag("remember")?,

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod prove;
+mod replace;
 
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -10,7 +11,7 @@ use http::{Request, StatusCode};
 use http_body::Body;
 
 use self::attempt::Attempt;
-use self::prove::prove;
+use self::prove::{Outcome, prove};
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
 use super::{ALL_CREDENTIALS, Answer, refuse_cross_site};
@@ -25,6 +26,11 @@ use crate::reply::{self, Problem, Reply};
 use crate::request::{RequestFacts, RequestPath};
 
 const WRONG: &str = "The name or the password is wrong.";
+
+const CHANGE_DUE: &str = "This password must be changed before you can sign in: send this request \
+                          again with a new_password.";
+
+const CHOOSE: &str = "To go on, please choose a new password.";
 
 const TOO_OLD: &str = "You signed in some time ago. To go on, please sign in again.";
 
@@ -49,6 +55,7 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
                 username: known.identity.name.as_str(),
                 message: Some(TOO_OLD),
                 again: true,
+                ..LoginPage::default()
             };
             return gateway.pages.login(StatusCode::OK, &page);
         }
@@ -100,8 +107,15 @@ where
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
-    let Some(tokens) = prove(gateway, facts, &attempt).await? else {
-        return refused(gateway, &attempt);
+    let tokens = match prove(gateway, facts, &attempt).await? {
+        Outcome::SignedIn(tokens) => tokens,
+        Outcome::NotThem => return refused(gateway, &attempt, not_them(), false),
+        Outcome::ChangeDue => return refused(gateway, &attempt, change_due(), true),
+        Outcome::Unacceptable(error) => {
+            let problem =
+                Problem::invalid_request(format!("The new password is refused: {error}."));
+            return refused(gateway, &attempt, problem, false);
+        }
     };
     Ok(match &attempt.return_to {
         Some(return_to) => {
@@ -114,17 +128,34 @@ where
 }
 
 /// The same answer for an unknown name, a wrong password and a disabled user.
-fn refused(gateway: &Gateway, attempt: &Attempt) -> Answer {
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", WRONG)
-        .challenged(PLAIN_CHALLENGE);
+fn not_them() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", WRONG).challenged(PLAIN_CHALLENGE)
+}
+
+/// Whoever gets this knows the password.
+fn change_due() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "password_change_required",
+        CHANGE_DUE,
+    )
+}
+
+/// The problem for a program, the page again for a person. It asks for a new password where that is
+/// due, and where one was given: what it shows to others does not depend on the user.
+fn refused(gateway: &Gateway, attempt: &Attempt, problem: Problem, is_due: bool) -> Answer {
     let Some(return_to) = &attempt.return_to else {
         return Err(Box::new(problem));
     };
+    let message = if is_due { CHOOSE } else { &problem.description };
     let page = LoginPage {
         return_to: return_to.as_str(),
         username: &attempt.username,
-        message: Some(WRONG),
+        message: Some(message),
         again: false,
+        remember: attempt.wanted.remember,
+        new_password: (is_due || attempt.new_password.is_some())
+            .then_some(gateway.config.passwords.min_length),
     };
     let mut reply = gateway.pages.login(problem.status, &page);
     problem.add_headers(&mut reply);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::Attempt;
+use super::replace::Replacement;
 use crate::authenticate::last_token_ends;
 use crate::clock::Clock;
 use crate::endpoints::{to_its_end, too_many_groups, unavailable};
 use crate::gateway::Gateway;
+use crate::identity::password::PasswordError;
 use crate::identity::{SessionId, User};
 use crate::login::open::OpenError;
 use crate::login::{OpenedSession, SignIn};
@@ -17,21 +19,34 @@ use crate::reply::Problem;
 use crate::request::RequestFacts;
 use crate::session::{Revocations, TokenSettings, Tokens};
 
-/// Checks the password and opens the session; `None` if it is not them.
+/// What came of an attempt that could be looked at.
+pub(super) enum Outcome {
+    /// It is them.
+    SignedIn(Tokens),
+    /// It is not.
+    NotThem,
+    /// It is them, and they must choose another password first.
+    ChangeDue,
+    /// It is them, and the password they chose is refused.
+    Unacceptable(PasswordError),
+}
+
+/// Checks the password and opens the session.
 pub(super) async fn prove(
     gateway: &Gateway,
     facts: &RequestFacts,
     attempt: &Attempt,
-) -> Result<Option<Tokens>, Box<Problem>> {
+) -> Result<Outcome, Box<Problem>> {
     let (login, opener) = (gateway.login.clone(), gateway.opener.clone());
     let username = attempt.username.clone();
     let password = attempt.password.clone();
     let wanted = attempt.wanted.clone();
     let (audit, source) = (gateway.audit.clone(), Source::of(facts));
     let ending = Ending::of(gateway);
+    let replacement = Replacement::of(gateway, attempt);
     let work = async move {
         match login.sign_in(&username, password).await? {
-            SignIn::Accepted(user) => {
+            SignIn::Accepted(user) if replacement.is_none() => {
                 let replaced = wanted.replaces;
                 let opened = opener.open(&user, wanted).await;
                 if let Ok(opened) = &opened {
@@ -40,6 +55,13 @@ pub(super) async fn prove(
                 note(&audit, &source, &user, &opened);
                 opened.map(|opened| Proved::Opened(opened.tokens))
             }
+            SignIn::Accepted(user) | SignIn::ChangeDue(user) => match replacement {
+                Some(replacement) => replacement.make(&user, (&audit, &source), &ending).await,
+                None => {
+                    audit.tell(&source, Event::PasswordChangeRequired((&user).into()));
+                    Ok(Proved::ChangeDue)
+                }
+            },
             SignIn::Refused(reason, user) => {
                 let user = user.as_ref().map(Into::into);
                 audit.tell(&source, Event::SignInRefused { reason, user });
@@ -49,8 +71,10 @@ pub(super) async fn prove(
         }
     };
     match to_its_end(gateway, work).await? {
-        Ok(Proved::Opened(tokens)) => Ok(Some(tokens)),
-        Ok(Proved::Refused) | Err(OpenError::UserChanged) => Ok(None),
+        Ok(Proved::Opened(tokens)) => Ok(Outcome::SignedIn(tokens)),
+        Ok(Proved::Refused) | Err(OpenError::UserChanged) => Ok(Outcome::NotThem),
+        Ok(Proved::ChangeDue) => Ok(Outcome::ChangeDue),
+        Ok(Proved::Unacceptable(error)) => Ok(Outcome::Unacceptable(error)),
         Ok(Proved::Busy) => Err(Box::new(Problem::unavailable(
             "Too many people are signing in at the moment. Please try again.",
         ))),
@@ -60,7 +84,12 @@ pub(super) async fn prove(
 }
 
 /// Writes down what came of the right password.
-fn note(audit: &Audit, source: &Source, user: &User, opened: &Result<OpenedSession, OpenError>) {
+pub(super) fn note(
+    audit: &Audit,
+    source: &Source,
+    user: &User,
+    opened: &Result<OpenedSession, OpenError>,
+) {
     let user = user.into();
     match opened {
         Ok(OpenedSession { tokens, evicted }) => {
@@ -83,14 +112,17 @@ fn note(audit: &Audit, source: &Source, user: &User, opened: &Result<OpenedSessi
     }
 }
 
-enum Proved {
+/// What came of the work, but for failures.
+pub(super) enum Proved {
     Opened(Tokens),
+    ChangeDue,
+    Unacceptable(PasswordError),
     Refused,
     Busy,
 }
 
 /// What this process must know at once of sessions that the store has ended for a new one.
-struct Ending {
+pub(super) struct Ending {
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
     tokens: TokenSettings,
@@ -109,7 +141,7 @@ impl Ending {
 
     /// The access tokens of the replaced session stay good for the grace, for what the browser has
     /// already sent; those of the evicted ones end now.
-    fn end(&self, replaced: Option<SessionId>, evicted: &[SessionId]) {
+    pub(super) fn end(&self, replaced: Option<SessionId>, evicted: &[SessionId]) {
         let now = self.clock.now();
         if let Some(replaced) = replaced {
             let from = now + self.grace;
@@ -120,5 +152,10 @@ impl Ending {
             let until = last_token_ends(now, &self.tokens);
             self.revocations.end_session(*id, until);
         }
+    }
+    /// The access tokens of all sessions that the user had before this epoch end now.
+    pub(super) fn end_before(&self, user: &User, epoch: u64) {
+        let until = last_token_ends(self.clock.now(), &self.tokens);
+        self.revocations.end_user(user.id.clone(), epoch, until);
     }
 }

@@ -15,7 +15,7 @@ use crate::config::{self, Config};
 use crate::endpoints::answer;
 use crate::gateway::{Background, Gateway};
 use crate::identity::password::HashPolicy;
-use crate::identity::{PasswordHash, Secret, UserId, UserName};
+use crate::identity::{PasswordHash, PasswordTerm, Secret, UserId, UserName};
 use crate::request::{Connection, RequestFacts, Scheme};
 use crate::store::NewUser;
 
@@ -115,6 +115,7 @@ pub(super) async fn gateway() -> Gateway {
             &HashPolicy::default(),
             &[7; 16],
         ),
+        password_term: PasswordTerm::Lasting,
     });
     added.await.unwrap();
     gateway

@@ -2,6 +2,7 @@
 
 mod argon2;
 mod bcrypt;
+mod common;
 mod fast;
 mod hash;
 mod known;
@@ -13,6 +14,7 @@ mod rules;
 mod scheme;
 mod scrypt;
 mod sha_crypt;
+mod term;
 mod text;
 
 #[cfg(test)]
@@ -22,5 +24,6 @@ mod tests;
 
 pub use hash::{LONGEST_ATTEMPT, PasswordHash};
 pub use policy::{Argon2Cost, HashPolicy};
-pub use rules::{PasswordError, PasswordRules};
+pub use rules::{DeniedPasswords, Owner, PasswordError, PasswordRules};
 pub use scheme::{Scheme, Unsupported};
+pub use term::PasswordTerm;

@@ -11,15 +11,18 @@ use crate::observe::audit::{Denial, SignInRefusal, refusal_word};
 use crate::observe::metrics::Family;
 
 /// What can become of a sign-in.
-const SIGN_INS: [&str; 6] = [
+const SIGN_INS: [&str; 8] = [
     SIGNED_IN,
+    CHANGE_REQUIRED,
     "unknown_user",
     "wrong_password",
     "unsupported_hash",
     "disabled",
+    "password_expired",
     "user_changed",
 ];
 const SIGNED_IN: &str = "signed_in";
+const CHANGE_REQUIRED: &str = "password_change_required";
 /// What can become of a refresh, with the words of the audit log.
 const REFRESHES: [&str; 11] = [
     "rotate",
@@ -51,7 +54,7 @@ const REFUSED: &str = "refused";
 /// The handles. Cheap enough to look for by word: no event is on the way of every request.
 #[derive(Clone)]
 pub struct Events {
-    sign_ins: Words<6>,
+    sign_ins: Words<8>,
     refreshes: Words<11>,
     sign_outs: Words<2>,
     denials: Words<2>,
@@ -133,6 +136,7 @@ impl Events {
         match event {
             Event::SignedIn { .. } => self.sign_ins.count(SIGNED_IN),
             Event::SignInRefused { reason, .. } => self.sign_ins.count(refused(*reason)),
+            Event::PasswordChangeRequired(_) => self.sign_ins.count(CHANGE_REQUIRED),
             Event::SignedOut { .. } => self.sign_outs.count(SESSION),
             Event::SignedOutEverywhere(_) => self.sign_outs.count(EVERYWHERE),
             Event::PasswordChanged { .. } => {
@@ -196,6 +200,7 @@ const fn refused(reason: SignInRefusal) -> &'static str {
         SignInRefusal::WrongPassword => "wrong_password",
         SignInRefusal::UnsupportedHash => "unsupported_hash",
         SignInRefusal::Disabled => "disabled",
+        SignInRefusal::PasswordExpired => "password_expired",
         SignInRefusal::UserChanged => "user_changed",
     }
 }
@@ -246,6 +251,7 @@ mod tests {
             SignInRefusal::WrongPassword,
             SignInRefusal::UnsupportedHash,
             SignInRefusal::Disabled,
+            SignInRefusal::PasswordExpired,
             SignInRefusal::UserChanged,
         ] {
             assert!(SIGN_INS.contains(&refused(reason)), "{reason:?}");

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::clock::Timestamp;
-use crate::identity::{Email, SessionId, User, UserId, UserName};
+use crate::identity::{Email, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{Account, Ended, Revocation, Rotation, SealedKey};
 
@@ -33,6 +33,20 @@ impl State {
             let same = |theirs: &Email| theirs.as_str().eq_ignore_ascii_case(email.as_str());
             other.user.id != user.id && other.user.email.as_ref().is_some_and(same)
         })
+    }
+
+    /// The user with the new password and the epoch it begins.
+    pub(super) fn set_password(
+        &mut self,
+        name: &UserName,
+        hash: PasswordHash,
+        term: PasswordTerm,
+    ) -> Option<User> {
+        let account = self.accounts.get_mut(name)?;
+        account.password = hash;
+        account.user.password_term = term;
+        account.user.session_epoch += 1;
+        Some(account.user.clone())
     }
 
     pub(super) fn rotate(&mut self, id: SessionId, rotation: &Rotation) -> bool {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::{Clock, Timestamp};
-use crate::identity::{PasswordHash, SessionId, User, UserId, UserName};
+use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::{Manner, Queue};
 use crate::store::sqlite::revocations::Watched;
@@ -140,9 +140,14 @@ impl Directory for SqliteStore {
         })
     }
 
-    fn set_password(&self, name: UserName, hash: PasswordHash) -> Pending<Option<User>> {
+    fn set_password(
+        &self,
+        name: UserName,
+        hash: PasswordHash,
+        term: PasswordTerm,
+    ) -> Pending<Option<User>> {
         self.writer.run(move |sql, now| {
-            let user = users::set_password(sql, &name, &hash)?;
+            let user = users::set_password(sql, &name, &hash, term)?;
             end_sessions(sql, user.as_ref(), now)?;
             Ok(user)
         })
@@ -163,7 +168,7 @@ impl Directory for SqliteStore {
             if !sessions::rotate(sql, kept.id, &kept.rotation)? {
                 return Ok(None);
             }
-            let user = users::set_password(sql, &name, &hash)?;
+            let user = users::set_password(sql, &name, &hash, PasswordTerm::Lasting)?;
             if let Some(user) = &user {
                 sessions::set_epoch(sql, kept.id, user.session_epoch)?;
             }
@@ -237,6 +242,29 @@ impl Sessions for SqliteStore {
                 end(*id, RevokeReason::Evicted)?;
             }
             Ok(Some(too_many))
+        })
+    }
+
+    fn open_with_new_password(
+        &self,
+        session: NewSession,
+        hash: PasswordHash,
+    ) -> Pending<Option<User>> {
+        self.writer.run(move |sql, now| {
+            let row = &session.row;
+            let before = users::by_id(sql, &row.user)?;
+            let is_as_before =
+                |user: &User| !user.disabled && user.session_epoch + 1 == row.user_epoch;
+            let Some(User { name, .. }) = before.filter(is_as_before) else {
+                return Ok(None);
+            };
+            let user = users::set_password(sql, &name, &hash, PasswordTerm::Lasting)?;
+            if let Some(replaced) = session.replaces {
+                end_session(sql, replaced, RevokeReason::Replaced, now)?;
+            }
+            end_sessions(sql, user.as_ref(), now)?;
+            sessions::open(sql, row)?;
+            Ok(user)
         })
     }
 

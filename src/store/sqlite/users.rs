@@ -3,7 +3,9 @@
 use rusqlite::{Connection, Params, Row, named_params};
 
 use crate::clock::Timestamp;
-use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserId, UserName};
+use crate::identity::{
+    DisplayName, Email, GroupName, PasswordHash, PasswordTerm, User, UserId, UserName,
+};
 use crate::store::{Account, AddUser, ChangeUser, NewUser, StoreError, UserChange};
 
 pub(super) fn add(sql: &Connection, new: NewUser, now: Timestamp) -> Result<AddUser, StoreError> {
@@ -15,8 +17,10 @@ pub(super) fn add(sql: &Connection, new: NewUser, now: Timestamp) -> Result<AddU
         return Ok(AddUser::EmailTaken);
     }
     sql.prepare_cached(
-        "INSERT INTO users (id, name, display_name, email, group_names, password_hash, created_at)
-         VALUES (:id, :name, :display_name, :email, :group_names, :password_hash, :created_at)",
+        "INSERT INTO users (id, name, display_name, email, group_names, password_hash,
+             password_change_due, password_expires_at, created_at)
+         VALUES (:id, :name, :display_name, :email, :group_names, :password_hash,
+             :password_change_due, :password_expires_at, :created_at)",
     )?
     .execute(named_params! {
         ":id": user.id.as_str(),
@@ -25,6 +29,8 @@ pub(super) fn add(sql: &Connection, new: NewUser, now: Timestamp) -> Result<AddU
         ":email": user.email.as_ref().map(Email::as_str),
         ":group_names": joined(&user.groups),
         ":password_hash": password.as_stored(),
+        ":password_change_due": user.password_term.is_change_due(),
+        ":password_expires_at": user.password_term.until().map(Timestamp::millis),
         ":created_at": user.created_at.millis(),
     })?;
     Ok(AddUser::Added(user))
@@ -67,7 +73,8 @@ pub(super) fn change(
     }
     sql.prepare_cached(
         "UPDATE users SET display_name = :display_name, email = :email,
-             group_names = :group_names, claims_epoch = :claims_epoch
+             group_names = :group_names, password_change_due = :password_change_due,
+             claims_epoch = :claims_epoch
          WHERE id = :id",
     )?
     .execute(named_params! {
@@ -75,6 +82,7 @@ pub(super) fn change(
         ":display_name": user.display_name.as_ref().map(DisplayName::as_str),
         ":email": user.email.as_ref().map(Email::as_str),
         ":group_names": joined(&user.groups),
+        ":password_change_due": user.password_term.is_change_due(),
         ":claims_epoch": user.claims_epoch,
     })?;
     Ok(ChangeUser::Changed(user))
@@ -84,12 +92,19 @@ pub(super) fn set_password(
     sql: &Connection,
     name: &UserName,
     hash: &PasswordHash,
+    term: PasswordTerm,
 ) -> Result<Option<User>, StoreError> {
     at_most_one(
         sql,
-        "UPDATE users SET password_hash = ?2, session_epoch = session_epoch + 1
+        "UPDATE users SET password_hash = ?2, password_change_due = ?3, password_expires_at = ?4,
+             session_epoch = session_epoch + 1
          WHERE name = ?1 RETURNING *",
-        [name.as_str(), hash.as_stored()],
+        (
+            name.as_str(),
+            hash.as_stored(),
+            term.is_change_due(),
+            term.until().map(Timestamp::millis),
+        ),
     )
 }
 
@@ -185,9 +200,18 @@ fn user(row: &Row<'_>) -> Result<User, StoreError> {
         })?,
         groups: parsed(row, "group_names", "group name", groups)?,
         disabled: row.get("disabled")?,
+        password_term: term(row)?,
         session_epoch: row.get("session_epoch")?,
         claims_epoch: row.get("claims_epoch")?,
         created_at: Timestamp::from_millis(row.get("created_at")?),
+    })
+}
+
+fn term(row: &Row<'_>) -> Result<PasswordTerm, StoreError> {
+    let until: Option<i64> = row.get("password_expires_at")?;
+    Ok(match until.map(Timestamp::from_millis) {
+        Some(until) => PasswordTerm::Temporary { until },
+        None => PasswordTerm::Lasting.with_change_due(row.get("password_change_due")?),
     })
 }
 
