@@ -263,7 +263,9 @@ impl Sessions for SqliteStore {
                 end_session(sql, replaced, RevokeReason::Replaced, now)?;
             }
             end_sessions(sql, user.as_ref(), now)?;
-            sessions::open(sql, row)?;
+            if !sessions::open(sql, row)? {
+                return Err(StoreError::Unreadable("user"));
+            }
             Ok(user)
         })
     }
