@@ -53,6 +53,7 @@ struct User {
     groups: Vec<String>,
     by: Option<&'static str>,
     session: &'static str,
+    password_change_due: bool,
 }
 
 #[derive(Serialize)]
@@ -202,6 +203,7 @@ impl User {
                 SessionState::Expired => "expired",
                 SessionState::Ended => "ended",
             },
+            password_change_due: user.password_term.is_change_due(),
         })
     }
 
@@ -220,7 +222,11 @@ impl User {
             "ended" => ", who is disabled, so that no session lives",
             _ => "",
         };
-        format!("{} ({groups}){proof}{session}", self.name)
+        let password = match self.password_change_due {
+            true => ", who must choose a new password at the next sign-in",
+            false => "",
+        };
+        format!("{} ({groups}){proof}{session}{password}", self.name)
     }
 }
 

@@ -319,6 +319,17 @@ fn people_are_told_why_a_request_does_not_pass() {
 }
 
 #[test]
+fn people_are_told_that_a_password_must_be_changed() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    gateway
+        .command(&["user", "set", "ada", "--must-change-password"], "")
+        .expect_success();
+    let due = say(&gateway, &["GET", "/x", "--as", "ada"]);
+    assert!(due.contains("who must choose a new password"), "{due}");
+}
+
+#[test]
 fn what_cannot_be_explained_is_said() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
