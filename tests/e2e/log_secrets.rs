@@ -49,6 +49,7 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
     gateway
         .command(&["user", "passwd", "ada"], &format!("{WRONG}\n"))
         .expect_success();
+    walk_with_a_temporary_password(&gateway, &mut secrets);
     let metrics = ask_admin(&gateway, &Request::get("/metrics"));
     assert!(metrics.text().contains("vestibule_refreshes"));
     secrets.none_in("the metrics", &metrics.body.data);
@@ -239,5 +240,23 @@ fn change_a_password(gateway: &Gateway, secrets: &mut Secrets) {
         if status == 200 {
             secrets.add_tokens(&Tokens::of(&answer));
         }
+    }
+}
+
+fn walk_with_a_temporary_password(gateway: &Gateway, secrets: &mut Secrets) {
+    let command = ["user", "passwd", "ada", "--temporary"];
+    let told = gateway.command(&command, "").expect_success().out;
+    let mut lines = told.lines();
+    let temporary = lines.find_map(|line| line.strip_prefix("temporary password: "));
+    let temporary = temporary.expect("it is told");
+    let new = "a phrase that was chosen";
+    secrets.add("a temporary password", temporary);
+    secrets.add("a chosen password", new);
+    for (new_password, status) in [(None, 403), (Some(temporary), 400), (Some(new), 200)] {
+        let body = json!({
+            "username": "ada", "password": temporary, "new_password": new_password,
+        });
+        let answer = Request::post("/vestibule/login").json(&body).send(gateway);
+        assert_eq!(answer.status, status, "{}", answer.text());
     }
 }
