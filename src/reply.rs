@@ -1,5 +1,7 @@
 //! An answer that vestibule makes itself: its body, its JSON form and the errors it can tell.
 
+mod profile;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -9,11 +11,34 @@ use http::{HeaderName, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
+pub use profile::Profile;
+
 /// An answer of our own, whole in memory.
 pub type Reply = Response<Full<Bytes>>;
 
 /// Marks every answer that vestibule makes itself, so that scripts can tell it from the app's.
 pub const MARK: HeaderName = HeaderName::from_static("x-vestibule");
+
+/// The challenge that names no error (RFC 6750 §3.1): where no token came, or another kind of proof.
+pub const PLAIN_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="vestibule""#);
+
+/// Where a refusal found what it refuses, if its code alone does not say so: some profiles tell it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The code says it all.
+    #[default]
+    None,
+    /// In what `Authorization` holds.
+    Header,
+    /// In `Authorization`, which holds other schemes than Bearer.
+    Scheme,
+    /// In the cookies, which alone are taken here.
+    Cookie,
+    /// In a posted body, which may hold a refresh token.
+    Body,
+    /// In a token where only refresh tokens are taken.
+    Refresh,
+}
 
 /// A refusal or failure as the caller is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +49,8 @@ pub struct Problem {
     pub code: &'static str,
     /// One sentence for people: what is wrong and what to do. Never holds a secret.
     pub description: Cow<'static, str>,
+    /// What the code does not say. Our own answers do not tell it.
+    pub detail: Detail,
     /// The `WWW-Authenticate` challenge that goes with a 401.
     pub challenge: Option<HeaderValue>,
     /// Where to sign in, for callers that cannot be redirected.
@@ -45,6 +72,7 @@ impl Problem {
             status,
             code,
             description: description.into(),
+            detail: Detail::None,
             challenge: None,
             login_url: None,
             retry_after: None,
@@ -73,6 +101,11 @@ impl Problem {
     pub fn challenged(mut self, challenge: HeaderValue) -> Self {
         self.challenge = Some(challenge);
         self
+    }
+
+    /// The same problem with this detail.
+    pub fn about(self, detail: Detail) -> Self {
+        Self { detail, ..self }
     }
 
     /// The headers that belong to this problem whatever form its body takes.

@@ -183,6 +183,7 @@ impl House {
                 audience: origin,
                 access_ttl: Duration::from_secs(300),
                 leeway: Duration::from_secs(5),
+                flask_claims: false,
             },
             pair: Ed25519KeyPair::from_seed_unchecked(&SEED).unwrap(),
         }

@@ -38,6 +38,7 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
             audience: ISSUER.to_owned(),
             access_ttl: TTL,
             leeway: LEEWAY,
+            flask_claims: false,
         },
         pair: Ed25519KeyPair::from_seed_unchecked(&SEED).expect("a key"),
     }

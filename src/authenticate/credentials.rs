@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::authenticate::Cookies;
 use crate::authenticate::cookies::CookiePair;
 use crate::policy::Accepts;
+use crate::reply::Profile;
 use crate::session::{access_token, refresh_token};
 
 /// The one credential that decides.
@@ -39,6 +40,9 @@ pub enum CredentialError {
     /// `ambiguous_credentials`.
     #[error("{0}")]
     Ambiguous(&'static str),
+    /// `ambiguous_credentials`: `Authorization` holds, or is, more than one.
+    #[error("{0}")]
+    Several(&'static str),
     /// `invalid_request`.
     #[error("{0}")]
     Malformed(&'static str),
@@ -53,8 +57,9 @@ pub fn credentials<'a>(
     headers: &'a HeaderMap,
     accepts: Accepts,
     cookies: &Cookies,
+    profile: Profile,
 ) -> Result<Credentials<'a>, CredentialError> {
-    if let Some(token) = bearer(headers)?
+    if let Some(token) = bearer(headers, profile)?
         && accepts.header
     {
         return Ok(Credentials::Bearer(token));
@@ -71,18 +76,40 @@ pub fn credentials<'a>(
 }
 
 /// The value of `Authorization: Bearer` (RFC 6750 §2.1); `None` without the header and for any
-/// other scheme.
-pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialError> {
+/// other scheme. A list in which it is one of several schemes is refused, but where front-ends may have
+/// learnt to send such lists.
+pub fn bearer(headers: &HeaderMap, profile: Profile) -> Result<Option<&str>, CredentialError> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
     };
     if fields.next().is_some() {
-        return Err(CredentialError::Ambiguous(
+        return Err(CredentialError::Several(
             "the Authorization header came twice",
         ));
     }
-    let value = field.as_bytes().trim_ascii();
+    match profile {
+        Profile::Vestibule => alone(field.as_bytes()),
+        Profile::FlaskJwtExtended => in_list(field.as_bytes()),
+    }
+}
+
+/// The one Bearer token of a list of credentials, which may have empty members.
+fn in_list(value: &[u8]) -> Result<Option<&str>, CredentialError> {
+    let mut found = None;
+    for one in value.split(|b| *b == b',') {
+        if let Some(token) = alone(one)?
+            && found.replace(token).is_some()
+        {
+            return Err(TWO_CREDENTIALS);
+        }
+    }
+    Ok(found)
+}
+
+/// The Bearer token of a value that may hold nothing else.
+fn alone(value: &[u8]) -> Result<Option<&str>, CredentialError> {
+    let value = value.trim_ascii();
     let end = value.iter().position(|b| !is_token_byte(*b));
     let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
     if rest.first().is_some_and(|b| !b.is_ascii()) {
@@ -140,7 +167,7 @@ fn token(rest: &[u8]) -> Result<&str, CredentialError> {
 }
 
 const TWO_CREDENTIALS: CredentialError =
-    CredentialError::Ambiguous("the Authorization header holds more than one credential");
+    CredentialError::Several("the Authorization header holds more than one credential");
 
 /// Refuses a list in which `Bearer` comes after another scheme: readers disagree on what it means.
 fn without_bearer(rest: &[u8]) -> Result<(), CredentialError> {
@@ -190,10 +217,15 @@ mod tests {
     }
 
     fn found(value: &str) -> Result<Option<String>, &'static str> {
+        found_by(value, Profile::Vestibule)
+    }
+
+    fn found_by(value: &str, profile: Profile) -> Result<Option<String>, &'static str> {
         let headers = request(&[(AUTHORIZATION, value)]);
-        match bearer(&headers) {
+        match bearer(&headers, profile) {
             Ok(token) => Ok(token.map(str::to_owned)),
-            Err(CredentialError::Ambiguous(_)) => Err("ambiguous"),
+            Err(CredentialError::Ambiguous(_)) => Err("of other places"),
+            Err(CredentialError::Several(_)) => Err("ambiguous"),
             Err(CredentialError::Malformed(_)) => Err("malformed"),
             Err(CredentialError::TooLarge) => Err("too large"),
         }
@@ -245,12 +277,50 @@ mod tests {
     }
 
     #[test]
-    fn two_authorization_fields_are_ambiguous() {
+    fn fj_72_fj_73_a_list_may_hold_one_bearer_token_where_front_ends_send_lists() {
+        let profile = Profile::FlaskJwtExtended;
+        let token = Ok(Some("t".to_owned()));
+        for value in [
+            "Bearer t, Basic c",
+            "Basic c, Bearer t",
+            "Basic c,bearer  t",
+            "Bearer t,",
+            "Bearer t , ,",
+            ",Bearer t",
+            "Bearer t",
+        ] {
+            assert_eq!(found_by(value, profile), token, "{value}");
+        }
+        for value in [
+            "",
+            ",",
+            "Basic dTpw",
+            "Foo 1, Bar 2, Baz, 3",
+            "Bearers t, c",
+        ] {
+            assert_eq!(found_by(value, profile), Ok(None), "{value}");
+        }
+        for (value, kind) in [
+            ("Bearer t, Bearer u", "ambiguous"),
+            ("Bearer t,bearer t", "ambiguous"),
+            ("Bearer ,,0", "malformed"),
+            ("Foo 1, Bearer, Baz", "malformed"),
+            ("Basic c, Bearer t x", "malformed"),
+            ("Basic c, Bearer\tt", "malformed"),
+            ("Basic c, \u{a0}Bearer t", "malformed"),
+            ("Basic c, Bearer t\u{200b}", "malformed"),
+        ] {
+            assert_eq!(found_by(value, profile), Err(kind), "{value}");
+        }
+    }
+
+    #[test]
+    fn t_18_two_authorization_fields_are_ambiguous() {
         let headers = request(&[(AUTHORIZATION, "Basic c"), (AUTHORIZATION, "Bearer t")]);
-        assert!(matches!(
-            bearer(&headers),
-            Err(CredentialError::Ambiguous(_))
-        ));
+        for profile in [Profile::Vestibule, Profile::FlaskJwtExtended] {
+            let found = bearer(&headers, profile);
+            assert!(matches!(found, Err(CredentialError::Several(_))));
+        }
     }
 
     #[test]
@@ -260,7 +330,10 @@ mod tests {
             (AUTHORIZATION, "Bearer t"),
             (COOKIE, "__Host-vestibule_access=a"),
         ]);
-        let of = |header, cookie| credentials(&headers, Accepts { header, cookie }, &cookies);
+        let of = |header, cookie| {
+            let accepts = Accepts { header, cookie };
+            credentials(&headers, accepts, &cookies, Profile::Vestibule)
+        };
         let pair = CookiePair {
             access: Some("a"),
             refresh: None,
@@ -275,7 +348,8 @@ mod tests {
     fn without_credentials_there_are_none() {
         let cookies = Cookies::new(&[]);
         let headers = request(&[(AUTHORIZATION, "Basic c"), (COOKIE, "a=1")]);
-        assert_eq!(credentials(&headers, BOTH, &cookies), Ok(Credentials::None));
+        let found = credentials(&headers, BOTH, &cookies, Profile::Vestibule);
+        assert_eq!(found, Ok(Credentials::None));
     }
 
     #[test]

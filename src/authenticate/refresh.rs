@@ -343,6 +343,7 @@ mod tests {
                 audience: "vestibule".to_owned(),
                 access_ttl: Duration::from_secs(300),
                 leeway: Duration::from_secs(5),
+                flask_claims: false,
             };
             let settings = SessionSettings {
                 idle_ttl: Duration::from_secs(3600),

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::authenticate::CredentialError;
 use crate::identity::{Reason, Refused};
-use crate::policy::Challenge;
-use crate::reply::Problem;
+use crate::policy::{Accepts, Challenge};
+use crate::reply::{Detail, Problem};
 
-/// The challenge that names no error (RFC 6750 §3.1): where no token came, or another kind of proof.
-pub const PLAIN_CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="vestibule""#);
+pub use crate::reply::PLAIN_CHALLENGE;
 
 /// 401 for a request that needs a sign-in. `login_url` is told to callers that cannot be redirected.
 pub fn challenge_problem(challenge: Challenge, login_url: Option<String>) -> Problem {
@@ -33,6 +33,18 @@ pub fn missing_token() -> Problem {
         "Sign in first: the request carries no token.",
     )
     .challenged(PLAIN_CHALLENGE)
+}
+
+/// What a request without one of our tokens showed instead, where these credentials are accepted.
+pub fn absence(headers: &HeaderMap, accepts: Accepts) -> Detail {
+    let is_blank = |field: &HeaderValue| field.as_bytes().iter().all(|b| b" \t,".contains(b));
+    if !accepts.header {
+        Detail::Cookie
+    } else if headers.get(AUTHORIZATION).is_none_or(is_blank) {
+        Detail::None
+    } else {
+        Detail::Scheme
+    }
 }
 
 /// 401 for a sign-in that was too long ago (RFC 9470 §3).
@@ -80,13 +92,11 @@ pub fn refused_token(reason: Reason) -> Problem {
 /// 400 or 431 for credentials that can be read in two ways or not at all.
 pub fn credential_problem(error: CredentialError) -> Problem {
     match error {
-        CredentialError::Ambiguous(what) => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "ambiguous_credentials",
-            format!("Send one credential: {what}."),
-        ),
+        CredentialError::Ambiguous(what) => ambiguous(what),
+        CredentialError::Several(what) => ambiguous(what).about(Detail::Header),
         CredentialError::Malformed(what) => {
             Problem::invalid_request(format!("The credential cannot be read: {what}."))
+                .about(Detail::Header)
         }
         CredentialError::TooLarge => Problem::new(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -94,6 +104,14 @@ pub fn credential_problem(error: CredentialError) -> Problem {
             "The cookies are larger than 16 KiB together.",
         ),
     }
+}
+
+fn ambiguous(what: &str) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "ambiguous_credentials",
+        format!("Send one credential: {what}."),
+    )
 }
 
 /// 503 for a good access token where the store has not said for too long what was ended.
@@ -149,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn what_came_instead_of_a_token_is_known() {
+        let of = |header, value: Option<&'static str>| {
+            let value = value.map(|value| (AUTHORIZATION, HeaderValue::from_static(value)));
+            let accepts = Accepts {
+                header,
+                cookie: true,
+            };
+            absence(&HeaderMap::from_iter(value), accepts)
+        };
+        assert_eq!(of(true, None), Detail::None);
+        assert_eq!(of(true, Some(" ,")), Detail::None);
+        assert_eq!(of(true, Some("Basic c")), Detail::Scheme);
+        assert_eq!(of(false, None), Detail::Cookie);
+        assert_eq!(of(false, Some("Bearer t")), Detail::Cookie);
+    }
+
+    #[test]
     fn unreadable_credentials_are_the_callers_mistake() {
         for (error, status, code) in [
             (
@@ -156,6 +191,7 @@ mod tests {
                 400,
                 "ambiguous_credentials",
             ),
+            (CredentialError::Several("x"), 400, "ambiguous_credentials"),
             (CredentialError::Malformed("x"), 400, "invalid_request"),
             (CredentialError::TooLarge, 431, "invalid_request"),
         ] {

@@ -129,6 +129,7 @@ mod tests {
                 audience: String::new(),
                 access_ttl: Duration::from_secs(access_ttl),
                 leeway: Duration::ZERO,
+                flask_claims: false,
             };
             assert_eq!(ahead(&settings), Duration::from_secs(expected));
         }

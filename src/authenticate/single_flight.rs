@@ -365,6 +365,7 @@ mod tests {
             audience: String::new(),
             access_ttl: Duration::from_secs(300),
             leeway: Duration::ZERO,
+            flask_claims: false,
         };
         let settings = SessionSettings {
             idle_ttl: Duration::from_secs(3600),

@@ -94,7 +94,8 @@ async fn explain(
     };
     let explainer = Explainer::new(config, Arc::new(SystemClock), background).await?;
     let (parts, connection) = question.request(&explainer.gateway().config)?;
-    refuse_real_tokens(&parts.headers, &explainer.gateway().cookies)?;
+    let gateway = explainer.gateway();
+    refuse_real_tokens(&parts.headers, &gateway.cookies)?;
     let asker = user.map_or(Asker::Stranger, |user| Asker::User {
         proof: question.cookie.then_some(Proof::Cookie),
         session: if user.disabled {

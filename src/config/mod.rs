@@ -10,6 +10,7 @@ mod listen;
 mod observe;
 mod passwords;
 mod problem;
+mod profile;
 mod read;
 mod routes;
 mod section;
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 use crate::identity::password::{HashPolicy, PasswordRules};
 use crate::policy::{Routes, TrustedOrigins};
+use crate::reply::Profile;
 use crate::session::{SessionSettings, Staleness, TokenSettings};
 
 pub use admin::AdminSettings;
@@ -57,6 +59,8 @@ use section::Section;
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// `profile`: whose answers programs know.
+    pub profile: Profile,
     /// `[server]`.
     pub server: ServerSettings,
     /// `[[routes]]`, in the order of the file.
@@ -158,11 +162,16 @@ fn build(
 /// The settings of all sections. Where something is wrong, a problem was noted.
 fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let mut warnings = Vec::new();
+    let profile = profile::read(&mut root);
     let server = server::read(root.section("server"), folder, &mut warnings);
     let storage = storage::read(root.section("storage"), folder, &mut warnings);
-    let tokens = tokens::read(root.section("tokens"), server.as_ref());
-    let (sessions, staleness) =
-        sessions::read(root.section("sessions"), tokens.access_ttl, &mut warnings);
+    let tokens = tokens::read(root.section("tokens"), server.as_ref(), profile);
+    let (sessions, staleness) = sessions::read(
+        root.section("sessions"),
+        tokens.access_ttl,
+        profile,
+        &mut warnings,
+    );
     let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
@@ -173,6 +182,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let server = server?;
     admin::check_routes(server.admin_listen, &routes, &mut warnings);
     Some(Config {
+        profile,
         server,
         routes,
         storage: storage?,

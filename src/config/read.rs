@@ -179,10 +179,14 @@ fn options(
     options
 }
 
-/// `VESTIBULE_ROUTES__0__PATH` is `routes`, 0, `path`. `None`: the name is not that of an option.
+/// `VESTIBULE_ROUTES__0__PATH` is `routes`, 0, `path`; `VESTIBULE__PROFILE` is `profile`. `None`: the name is not that of an option.
 fn path(name: &str) -> Option<Vec<Step>> {
     let name = name.strip_prefix("VESTIBULE_")?;
-    name.contains("__").then(|| {
+    let (name, is_option) = match name.strip_prefix('_') {
+        Some(name) => (name, true),
+        None => (name, name.contains("__")),
+    };
+    is_option.then(|| {
         name.split("__")
             .map(|step| match step.parse() {
                 Ok(index) => Step::Index(index),
@@ -313,6 +317,7 @@ mod tests {
             &[
                 ("VESTIBULE_A__B", "127.0.0.1:80"),
                 ("VESTIBULE_C__0__D", "'quoted'"),
+                ("VESTIBULE__E", "top"),
                 ("VESTIBULE_CONFIG", "no option"),
                 ("OTHER__X", "no option"),
             ],
@@ -327,7 +332,8 @@ mod tests {
             text_at(&table, &["c", "d"]),
             ("quoted", &from("VESTIBULE_C__0__D"))
         );
-        assert_eq!(table.len(), 2);
+        assert_eq!(text_at(&table, &["e"]), ("top", &from("VESTIBULE__E")));
+        assert_eq!(table.len(), 3);
     }
 
     #[test]

@@ -238,15 +238,22 @@ mod tests {
         let sections = "server.tls server.limits observe.access_log observe.audit_log observe.traces \
                     server storage tokens sessions passwords csrf headers observe";
         let sections = sections.split(' ').map(|name| format!("[{name}]"));
-        for section in sections.chain(["[[routes]]".to_owned()]) {
+        let others = ["[[routes]]".to_owned(), String::new()];
+        for section in sections.chain(others) {
             let told = parse(&format!("{section}\nnowhere-known = 1"), Path::new(""));
             let told = told.unwrap_err().to_string();
             let (_, known) = told.split_once("known here: ").expect("a hint");
             for option in known.lines().next().unwrap().split(", ") {
-                let inner = section.replace(']', &format!(".{option}]"));
+                let inner = match &*section {
+                    "" => format!("[{option}]"),
+                    section => section.replace(']', &format!(".{option}]")),
+                };
                 let is_named = shipped.lines().any(|line| {
                     let line = line.trim_start_matches("# ");
-                    line.starts_with(&format!("{option} = ")) || line.starts_with(&inner)
+                    line.starts_with(&format!("{option} = "))
+                        || line
+                            .trim_start_matches('[')
+                            .starts_with(inner.trim_start_matches('['))
                 });
                 assert!(is_named, "{section} {option}");
             }

@@ -3,23 +3,32 @@
 
 use std::time::Duration;
 
+use crate::reply::Profile;
 use crate::session::{OnStale, SessionSettings, Staleness};
 
 use super::problem::Complaint;
+use super::profile;
 use super::section::Section;
 use super::value::{choice, duration, number, written};
 
 pub(super) fn read(
     mut section: Section<'_>,
     access_ttl: Duration,
+    profile: Profile,
     warnings: &mut Vec<String>,
 ) -> (SessionSettings, Staleness) {
     let day = Duration::from_hours(24);
     let minute = Duration::from_mins(1);
     let long = || duration(Duration::from_secs(1)..=365 * day);
+    let absolute_ttl = section.option("absolute_ttl", 30 * day, long());
+    let usual_idle_ttl = match profile {
+        Profile::Vestibule => profile::idle_ttl(profile),
+        // As long as the session: whoever shortens that has said enough.
+        Profile::FlaskJwtExtended => profile::idle_ttl(profile).min(absolute_ttl),
+    };
     let sessions = SessionSettings {
-        idle_ttl: section.option("idle_ttl", 14 * day, long()),
-        absolute_ttl: section.option("absolute_ttl", 30 * day, long()),
+        idle_ttl: section.option("idle_ttl", usual_idle_ttl, long()),
+        absolute_ttl,
         grace: section.option("grace", minute / 2, duration(Duration::ZERO..=minute)),
         straggler_window: section.option(
             "straggler_window",

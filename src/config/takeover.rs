@@ -19,6 +19,7 @@ impl Config {
     pub fn take_over(&self, mut new: Self) -> (Self, Changes) {
         let mut changes = Changes::default();
         let Self {
+            profile,
             server,
             routes,
             storage,
@@ -32,6 +33,7 @@ impl Config {
             observe,
             warnings: _,
         } = self;
+        changes.live("profile", profile, &new.profile);
         changes.server(server, &mut new.server);
         changes.live("routes", routes, &new.routes);
         changes.fixed("storage", storage, &mut new.storage);
@@ -226,6 +228,16 @@ mod tests {
             assert_eq!(changes.applied, names, "{server}{rest}");
             assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
         }
+    }
+
+    #[test]
+    fn a_profile_is_taken_over_with_what_it_brings() {
+        let text = format!("profile = 'flask-jwt-extended'\n{ROUTE}");
+        let new = parse(&text, Path::new("/etc/v")).unwrap();
+        let (taken, changes) = config("", "").take_over(new.clone());
+        assert_eq!(changes.applied, ["profile", "tokens", "sessions"]);
+        assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
+        assert_eq!(taken.profile, new.profile);
     }
 
     #[test]

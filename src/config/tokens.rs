@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use crate::reply::Profile;
 use crate::session::TokenSettings;
 
 use super::problem::Complaint;
+use super::profile;
 use super::read::Node;
 use super::section::Section;
 use super::server::ServerSettings;
 use super::value::{duration, text};
 
 /// `server` is `None` where it has problems: issuer and audience are then of no account.
-pub(super) fn read(mut section: Section<'_>, server: Option<&ServerSettings>) -> TokenSettings {
+pub(super) fn read(
+    mut section: Section<'_>,
+    server: Option<&ServerSettings>,
+    profile: Profile,
+) -> TokenSettings {
     let issuer = server
         .and_then(|server| server.public_urls.first())
         .map(ToString::to_string)
@@ -22,9 +28,10 @@ pub(super) fn read(mut section: Section<'_>, server: Option<&ServerSettings>) ->
         issuer,
         access_ttl: section.option(
             "access_ttl",
-            Duration::from_mins(5),
+            profile::access_ttl(profile),
             duration(30 * second..=Duration::from_hours(1)),
         ),
+        flask_claims: profile == Profile::FlaskJwtExtended,
         leeway: section.option("leeway", 5 * second, duration(Duration::ZERO..=60 * second)),
     };
     section.finish();

@@ -10,7 +10,7 @@ use http_body::Body;
 
 use super::body::{self, Media};
 use super::handed_out::set_cookies;
-use super::{Answer, login_url, refuse_cross_site, to_its_end, unavailable};
+use super::{Answer, about_body, login_url, refuse_cross_site, to_its_end, unavailable};
 use crate::authenticate::cookies::CookiePair;
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{missing_token, refused_token};
@@ -45,11 +45,12 @@ where
 {
     let (parts, body) = request.into_parts();
     let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let fields = body::read(&parts.headers, body, patience).await;
+    let mut fields = fields.map_err(about_body)?;
     fields.only(&["refresh_token", "everywhere"])?;
     let everywhere = fields.flag("everywhere")?;
     let in_body = fields.text("refresh_token")?;
-    let in_header = bearer(&parts.headers).map_err(credential_problem)?;
+    let in_header = bearer(&parts.headers, gateway.config.profile).map_err(credential_problem)?;
     let pair = gateway.cookies.read(&parts.headers);
     let pair = pair.map_err(credential_problem)?;
     let by_cookie = pair != CookiePair::default();

@@ -20,12 +20,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body;
 
-use crate::authenticate::refusal::{csrf_problem, refused_token, unchecked_problem};
+use crate::authenticate::refusal::{absence, csrf_problem, refused_token, unchecked_problem};
 use crate::authenticate::{challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, Reason, Visitor};
 use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
-use crate::reply::{self, Problem, Reply};
+use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::RequestFacts;
 use crate::session::access_token::TooLarge;
 
@@ -95,7 +95,8 @@ where
 
 /// The visitor, who must be signed in.
 fn signed_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, Box<Problem>> {
-    let credentials = credentials(headers, ALL_CREDENTIALS, &gateway.cookies);
+    let profile = gateway.config.profile;
+    let credentials = credentials(headers, ALL_CREDENTIALS, &gateway.cookies, profile);
     let credentials = credentials.map_err(credential_problem)?;
     let now = gateway.clock.now();
     let challenge = match gateway
@@ -108,7 +109,10 @@ fn signed_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, Box<Proble
         Visitor::Unchecked => return Err(Box::new(unchecked_problem())),
     };
     let login_url = Some(login_url(gateway));
-    Err(Box::new(challenge_problem(challenge, login_url)))
+    let detail = absence(headers, ALL_CREDENTIALS);
+    Err(Box::new(
+        challenge_problem(challenge, login_url).about(detail),
+    ))
 }
 
 /// The visitor who changes something: whose cookies must not have been sent by another site.
@@ -123,6 +127,12 @@ fn signed_in_to_change(
         refuse_cross_site(gateway, facts, method, headers)?;
     }
     Ok(known)
+}
+
+/// What is wrong with a body that may hold a refresh token.
+fn about_body(mut problem: Box<Problem>) -> Box<Problem> {
+    problem.detail = Detail::Body;
+    problem
 }
 
 /// 401 for an access token whose session has ended, which our memory had not heard of.

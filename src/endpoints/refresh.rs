@@ -4,16 +4,19 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
-use super::body;
+use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
-use super::{Answer, login_url, not_at_the_moment, refuse_cross_site, too_many_groups};
+use super::{
+    ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, refuse_cross_site,
+    too_many_groups,
+};
 use crate::authenticate::credentials::bearer;
-use crate::authenticate::refusal::{missing_token, refused_token};
+use crate::authenticate::refusal::{absence, missing_token, refused_token};
 use crate::authenticate::{CredentialError, RefreshError, Refreshed, credential_problem};
 use crate::gateway::Gateway;
 use crate::identity::Reason;
 use crate::observe::Source;
-use crate::reply::Problem;
+use crate::reply::{Detail, Problem};
 use crate::request::RequestFacts;
 
 /// Exchanges the refresh token, in the delivery that its session was opened with.
@@ -27,7 +30,8 @@ where
 {
     let (parts, body) = request.into_parts();
     let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let fields = body::read(&parts.headers, body, patience).await;
+    let mut fields = fields.map_err(about_body)?;
     fields.only(&["refresh_token"])?;
     let in_body = fields.text("refresh_token")?;
     let presented = presented(gateway, &parts.headers, in_body.as_deref());
@@ -35,7 +39,7 @@ where
     let Some(token) = presented.token else {
         return Err(Box::new(Problem {
             login_url: Some(login_url(gateway)),
-            ..missing_token()
+            ..missing(&parts.headers, fields.media())
         }));
     };
     if presented.by_cookie_only {
@@ -54,11 +58,21 @@ where
             }
             Ok(reply)
         }
-        Ok(Refreshed::WrongType) => Err(Box::new(refused_token(Reason::WrongType))),
+        Ok(Refreshed::WrongType) => Err(Box::new(
+            refused_token(Reason::WrongType).about(Detail::Refresh),
+        )),
         Err(RefreshError::TooLarge(error)) => Err(too_many_groups(error)),
         // The failure itself was logged where it happened, once for all who waited.
         Ok(Refreshed::NotOnTheWay) | Err(_) => Err(not_at_the_moment()),
     }
+}
+
+/// 401 for a request that shows no refresh token anywhere.
+fn missing(headers: &HeaderMap, media: Option<Media>) -> Problem {
+    missing_token().about(match media {
+        Some(Media::Json) => Detail::Body,
+        Some(Media::Form) | None => absence(headers, ALL_CREDENTIALS),
+    })
 }
 
 /// Where the refresh token came from.
@@ -77,7 +91,7 @@ fn presented<'a>(
     in_body: Option<&'a str>,
 ) -> Result<Presented<'a>, CredentialError> {
     let cookie = gateway.cookies.read(headers)?.refresh;
-    one_of(in_body, bearer(headers)?, cookie)
+    one_of(in_body, bearer(headers, gateway.config.profile)?, cookie)
 }
 
 fn one_of<'a>(

@@ -204,7 +204,7 @@ impl Explainer {
                 Outcome::App { known, head }
             }
             Judged::Reply(reply) => Outcome::Reply(reply),
-            Judged::Refuse(problem) => Outcome::Refuse(problem),
+            Judged::Refuse(problem) => Outcome::Refuse(self.told(problem, &facts)),
         };
         Ok(Explanation {
             facts: Some(facts),
@@ -213,6 +213,17 @@ impl Explainer {
             renewed,
             outcome,
         })
+    }
+
+    /// The refusal with the status that this caller gets.
+    fn told(&self, problem: Problem, facts: &RequestFacts) -> Problem {
+        let is_program = !facts.wants.page && !facts.wants.grpc;
+        let profile = self.gateway.config.profile;
+        let status = is_program.then(|| profile.status(&problem));
+        Problem {
+            status: status.unwrap_or(problem.status),
+            ..problem
+        }
     }
 
     /// The access token that the asker would get for their refresh token.

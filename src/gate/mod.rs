@@ -226,7 +226,8 @@ fn judge_for_app(
     if facts.is_preflight && is_protected(&route.rule) {
         return Ok(preflight(id, route, now));
     }
-    let found = match credentials(&parts.headers, route.accepts, &gateway.cookies) {
+    let profile = gateway.config.profile;
+    let found = match credentials(&parts.headers, route.accepts, &gateway.cookies, profile) {
         Ok(found) => found,
         Err(error) => return Ok(Judged::Refuse(refusal::credential_problem(error))),
     };
@@ -301,7 +302,10 @@ fn decided(
             let prefix = &gateway.config.server.prefix;
             match answer::challenge(challenge, route.accepts, facts, prefix, target) {
                 answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),
-                answer::Challenged::Here(problem) => Judged::Refuse(problem),
+                answer::Challenged::Here(problem) => {
+                    let detail = refusal::absence(&parts.headers, route.accepts);
+                    Judged::Refuse(problem.about(detail))
+                }
             }
         }
         Decision::Deny => Judged::Refuse(answer::denied()),

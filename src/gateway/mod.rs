@@ -175,7 +175,7 @@ impl Gateway {
                 config.tokens.clone(),
                 config.sessions,
             ),
-            pages: Pages::new(&config.server.prefix),
+            pages: Pages::new(&config.server.prefix, config.profile),
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             access_log: logs.access,
             audit: logs.audit,

@@ -9,7 +9,7 @@ use http::{StatusCode, header::CACHE_CONTROL};
 use minijinja::{Environment, Value, context};
 
 use crate::policy::OwnPrefix;
-use crate::reply::{self, Reply};
+use crate::reply::{self, Profile, Reply};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -36,6 +36,7 @@ const PAGE_HEADERS: [(HeaderName, &str); 3] = [
 pub struct Pages {
     templates: Environment<'static>,
     style_name: String,
+    profile: Profile,
 }
 
 /// What the sign-in page shows.
@@ -56,12 +57,12 @@ pub struct LoginPage<'a> {
 }
 
 impl Pages {
-    /// Pages whose links start with this prefix.
+    /// Pages whose links start with this prefix; programs are told of problems as this profile says.
     #[expect(
         clippy::expect_used,
         reason = "the templates are part of the program, and a test renders each of them"
     )]
-    pub fn new(prefix: &OwnPrefix) -> Self {
+    pub fn new(prefix: &OwnPrefix, profile: Profile) -> Self {
         let style_name = format!("{}.css", fingerprint(STYLE));
         let style = format!("{}/assets/{style_name}", prefix.as_str());
         let mut templates = Environment::new();
@@ -74,6 +75,7 @@ impl Pages {
         Self {
             templates,
             style_name,
+            profile,
         }
     }
 
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     pub(super) fn pages() -> Pages {
-        Pages::new(&OwnPrefix::parse("/vestibule").unwrap())
+        Pages::new(&OwnPrefix::parse("/vestibule").unwrap(), Profile::default())
     }
 
     pub(super) async fn text(reply: Reply) -> String {

@@ -18,7 +18,7 @@ impl Pages {
         } else if wants.page {
             self.problem_page(problem)
         } else {
-            problem.to_json()
+            self.profile.tell(problem)
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::identity::{
     DisplayName, Email, GroupName, Identity, Known, Proof, Secret, SessionId, UserId, UserName,
 };
+use crate::session::claim::{Audience, Seconds, present, uuid};
 use crate::session::jws::{self, Jws};
 use crate::session::signing_key::ALGORITHM;
 use crate::session::{Delivery, KeyRing, refresh_token};
@@ -32,6 +33,9 @@ pub struct TokenSettings {
     pub access_ttl: Duration,
     /// How far clocks may differ.
     pub leeway: Duration,
+    /// Whether tokens also say what front-ends look for that were written against Flask-JWT-Extended:
+    /// `type`, `fresh`, `nbf`, `csrf`. Nothing here asks for these claims, but for `nbf`.
+    pub flask_claims: bool,
 }
 
 /// The longest access token that is looked at, in bytes.
@@ -249,6 +253,18 @@ struct Payload {
         skip_serializing_if = "Option::is_none"
     )]
     name: Option<DisplayName>,
+    /// These three are what Flask-JWT-Extended writes beside the registered claims.
+    #[serde(
+        rename = "type",
+        skip_deserializing,
+        skip_serializing_if = "Option::is_none"
+    )]
+    kind: Option<&'static str>,
+    /// Whether it is the token of a sign-in, and not of a refresh.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    fresh: Option<bool>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    csrf: Option<String>,
 }
 
 impl Payload {
@@ -260,7 +276,7 @@ impl Payload {
             sub: identity.id.as_str().to_owned(),
             iat: what.now.into(),
             exp: expires_at.into(),
-            nbf: None,
+            nbf: settings.flask_claims.then_some(what.now.into()),
             jti: URL_SAFE_NO_PAD.encode(what.id),
             client_id: client_id(what.delivery).to_owned(),
             sid: what.session.to_string(),
@@ -272,6 +288,9 @@ impl Payload {
             groups: identity.groups.clone(),
             email: identity.email.clone(),
             name: identity.display_name.clone(),
+            kind: settings.flask_claims.then_some("access"),
+            fresh: settings.flask_claims.then_some(what.generation == 1),
+            csrf: settings.flask_claims.then(|| uuid(what.id)),
         }
     }
 
@@ -316,68 +335,6 @@ const fn client_id(delivery: Delivery) -> &'static str {
     }
 }
 
-/// `aud`: one name or several (RFC 7519 §4.1.3).
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn names(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
-}
-
-/// A moment in whole seconds from 1970 to the year 9999: no fraction, no text, nothing negative.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-struct Seconds(i64);
-
-impl TryFrom<i64> for Seconds {
-    type Error = &'static str;
-
-    fn try_from(seconds: i64) -> Result<Self, Self::Error> {
-        const YEAR_10_000: i64 = 253_402_300_800;
-        if (0..YEAR_10_000).contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err("no moment between 1970 and 9999")
-        }
-    }
-}
-
-impl From<Seconds> for i64 {
-    fn from(seconds: Seconds) -> Self {
-        seconds.0
-    }
-}
-
-impl From<Seconds> for Timestamp {
-    fn from(seconds: Seconds) -> Self {
-        Self::from_seconds(seconds.0)
-    }
-}
-
-impl From<Timestamp> for Seconds {
-    fn from(moment: Timestamp) -> Self {
-        Self(moment.seconds())
-    }
-}
-
-/// Reads a claim that may be absent but not null.
-fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::{Algorithm, EncodingKey, crypto};
@@ -401,6 +358,7 @@ mod tests {
             audience: "https://app.example".to_owned(),
             access_ttl: Duration::from_secs(300),
             leeway: Duration::from_secs(5),
+            flask_claims: false,
         }
     }
 
@@ -487,6 +445,32 @@ mod tests {
             Value::Null => members.remove(name),
             value => members.insert(name.to_owned(), value),
         };
+    }
+
+    #[test]
+    fn front_ends_find_the_claims_of_flask_jwt_extended_where_they_are_asked_for() {
+        const NAMES: [&str; 4] = ["type", "fresh", "nbf", "csrf"];
+        assert!(NAMES.iter().all(|name| payload()[name].is_null()));
+        let settings = TokenSettings {
+            flask_claims: true,
+            ..settings()
+        };
+        let identity = ada(&[]);
+        for (generation, fresh) in [(1, true), (2, false)] {
+            let what = Mint {
+                generation,
+                ..order(&identity)
+            };
+            let minted = mint(&what, &settings, &ring()).unwrap();
+            let told = NAMES.map(|name| part(minted.text.expose(), 1)[name].clone());
+            let csrf = json!("05050505-0505-4505-8505-050505050505");
+            assert_eq!(told, [json!("access"), json!(fresh), json!(1000), csrf]);
+            let claims = verify(minted.text.expose(), &settings, &ring()).unwrap();
+            assert_eq!(claims.not_before, Some(Timestamp::from_seconds(1000)));
+            claims.check_times(NOW, &settings).unwrap();
+        }
+        // Sessions live on when the profile changes.
+        assert!(verify(&minted(), &settings, &ring()).is_ok());
     }
 
     #[test]

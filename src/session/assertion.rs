@@ -113,6 +113,7 @@ mod tests {
             audience: "wiki".to_owned(),
             access_ttl: Duration::from_secs(300),
             leeway: Duration::from_secs(5),
+            flask_claims: false,
         };
         let ring = ring();
         let error = access_token::verify(&assertion(&ring), &settings, &ring).unwrap_err();

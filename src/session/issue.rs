@@ -127,6 +127,7 @@ mod tests {
             audience: "https://app.example".to_owned(),
             access_ttl: Duration::from_secs(300),
             leeway: Duration::from_secs(5),
+            flask_claims: false,
         };
         let first = RefreshToken::first(SessionId::from_bytes([2; 16]), [7; 32]);
         let refresh = first.successor(1, &ring).unwrap();

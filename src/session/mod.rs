@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod assertion;
+mod claim;
 pub mod issue;
 pub mod judge;
 mod jws;

@@ -25,6 +25,7 @@ mod drain;
 mod expiry;
 mod explaining;
 mod failures;
+mod flask_profile;
 mod forged_headers;
 mod forged_tokens;
 mod identity_headers;

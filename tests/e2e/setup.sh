@@ -48,7 +48,7 @@ install_programs() {
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --only-binary :all: --no-deps --requirement "$wanted"
-    "$venv/bin/python" -c 'import copyparty, opentelemetry.proto, radicale, schemathesis, websockets'
+    "$venv/bin/python" -c 'import copyparty, flask_jwt_extended, opentelemetry.proto, radicale, schemathesis, websockets'
     cp "$wanted" "$stamp"
     say "done"
 }

@@ -186,6 +186,7 @@ fn tokens() -> TokenSettings {
         audience: "vestibule".to_owned(),
         access_ttl: Duration::from_secs(300),
         leeway: Duration::from_secs(5),
+        flask_claims: false,
     }
 }
 

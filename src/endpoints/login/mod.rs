@@ -42,7 +42,8 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
         .find(|(name, _)| name == "return_to")
         .map(|(_, value)| value);
     let return_to = return_to_of(gateway, return_to.as_deref());
-    let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies);
+    let profile = gateway.config.profile;
+    let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies, profile);
     if let Ok(credentials) = credentials {
         let (check, now) = (RevocationCheck::Local, gateway.clock.now());
         let visitor = gateway.authenticator.visitor(credentials, check, now);

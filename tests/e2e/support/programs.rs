@@ -33,6 +33,11 @@ impl Program {
         Self::of_ours("otlp_receiver.py")
     }
 
+    /// An app that signs people in by Flask-JWT-Extended (apps/flask_jwt.py).
+    pub fn flask_jwt() -> Self {
+        Self::of_ours("flask_jwt.py")
+    }
+
     /// The spans that the collector of traces has taken so far.
     pub fn spans(&self) -> Vec<serde_json::Value> {
         let mut connection = Connection::open(self.address);
