@@ -10,10 +10,37 @@ use crate::request::Origin;
 /// `Alt-Svc` would send the visitor around us.
 const ALT_SVC: HeaderName = header::ALT_SVC;
 
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+
 /// Takes off what only we may say.
 pub(super) fn strip(headers: &mut HeaderMap) {
     headers.remove(MARK);
     headers.remove(ALT_SVC);
+    keep_cookies(headers);
+}
+
+/// Takes out of `Clear-Site-Data` what would clear our cookies with the app's (W3C Clear Site Data §3.1):
+/// no app signs people out by it. Browsers split the list at every comma, and so is it split here.
+fn keep_cookies(headers: &mut HeaderMap) {
+    if !headers.contains_key(CLEAR_SITE_DATA) {
+        return;
+    }
+    let clears_cookies = |kind: &&[u8]| {
+        [&b"\"cookies\""[..], b"\"*\""]
+            .iter()
+            .any(|all| kind.eq_ignore_ascii_case(all))
+    };
+    let values = headers.get_all(CLEAR_SITE_DATA).iter();
+    let kinds = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let kept: Vec<&[u8]> = kinds
+        .map(<[u8]>::trim_ascii)
+        .filter(|kind| !kind.is_empty() && !clears_cookies(kind))
+        .collect();
+    let kept = HeaderValue::from_bytes(&kept.join(&b", "[..]));
+    headers.remove(CLEAR_SITE_DATA);
+    if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
+        headers.insert(CLEAR_SITE_DATA, kept);
+    }
 }
 
 /// Drops the `Set-Cookie` values that would set one of ours, and says how many there were.
