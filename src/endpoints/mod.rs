@@ -68,7 +68,7 @@ where
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
     match rest {
-        "/login" if reads => Ok(login::show(gateway, facts, &request.into_parts().0)),
+        "/login" if reads => login::show(gateway, facts, &request.into_parts().0),
         "/login" if posts => login::sign_in(gateway, facts, request).await,
         "/logout" if reads => Ok(logout::ask(gateway, request.headers())),
         "/logout" if posts => logout::sign_out(gateway, facts, request).await,

@@ -17,7 +17,9 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::authenticate::{Credentials, credentials, holds_ours, is_ours, refusal};
+use crate::authenticate::{
+    CredentialError, Credentials, credentials, holds_ours, is_ours, refusal,
+};
 use crate::clock::Timestamp;
 use crate::endpoints;
 use crate::gate::forged::{is_from_elsewhere, may_be_forged};
@@ -30,7 +32,8 @@ use crate::identity::Visitor;
 use crate::observe::audit::Denial;
 use crate::observe::metrics::Destination;
 use crate::policy::{
-    Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, decide, decide_preflight,
+    Challenge, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, decide,
+    decide_preflight,
 };
 use crate::proxy::{Body, Forwarded, Passage};
 use crate::reply::{Problem, Reply, empty};
@@ -229,6 +232,10 @@ fn judge_for_app(
     let profile = gateway.config.profile;
     let found = match credentials(&parts.headers, route.accepts, &gateway.cookies, profile) {
         Ok(found) => found,
+        Err(CredentialError::Ambiguous(_)) if facts.wants.redirect && is_protected(&route.rule) => {
+            // A person, with cookies that somebody else set: the sign-in page clears them.
+            return Ok(challenged(gateway, facts, route, parts, Challenge::Missing));
+        }
         Err(error) => return Ok(Judged::Refuse(refusal::credential_problem(error))),
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
@@ -296,20 +303,29 @@ fn decided(
 ) -> Judged {
     match decision {
         Decision::Allow(permit) => Judged::Forward(Leave { permit, manner }),
-        Decision::Challenge(challenge) => {
-            let target = parts.uri.path_and_query();
-            let target = target.map_or("/", |target| target.as_str());
-            let prefix = &gateway.config.server.prefix;
-            match answer::challenge(challenge, route.accepts, facts, prefix, target) {
-                answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),
-                answer::Challenged::Here(problem) => {
-                    let detail = refusal::absence(&parts.headers, route.accepts);
-                    Judged::Refuse(problem.about(detail))
-                }
-            }
-        }
+        Decision::Challenge(challenge) => challenged(gateway, facts, route, parts, challenge),
         Decision::Deny => Judged::Refuse(answer::denied()),
         Decision::Unavailable => Judged::Refuse(refusal::unchecked_problem()),
+    }
+}
+
+/// A sign-in is asked for.
+fn challenged(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    route: &Route,
+    parts: &Parts,
+    challenge: Challenge,
+) -> Judged {
+    let target = parts.uri.path_and_query();
+    let target = target.map_or("/", |target| target.as_str());
+    let prefix = &gateway.config.server.prefix;
+    match answer::challenge(challenge, route.accepts, facts, prefix, target) {
+        answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),
+        answer::Challenged::Here(problem) => {
+            let detail = refusal::absence(&parts.headers, route.accepts);
+            Judged::Refuse(problem.about(detail))
+        }
     }
 }
 

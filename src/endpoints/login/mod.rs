@@ -15,8 +15,8 @@ use self::prove::{Outcome, prove};
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
 use super::{ALL_CREDENTIALS, Answer, refuse_cross_site};
-use crate::authenticate::credentials;
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
+use crate::authenticate::{CredentialError, credential_problem, credentials};
 use crate::clock::Timestamp;
 use crate::gateway::Gateway;
 use crate::identity::{Known, Visitor};
@@ -35,8 +35,9 @@ const CHOOSE: &str = "To go on, please choose a new password.";
 const TOO_OLD: &str = "You signed in some time ago. To go on, please sign in again.";
 
 /// `GET`: the form; whoever is signed in goes on at once, unless a fresher sign-in is asked for where
-/// they go. Cookies that cannot be read are cleared.
-pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Reply {
+/// they go. Cookies that cannot be told apart are cleared; too many are not, or other sites that can
+/// set some could sign people out.
+pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
     let query = request.uri.query().unwrap_or_default();
     let return_to = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "return_to")
@@ -49,7 +50,7 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
         let visitor = gateway.authenticator.visitor(credentials, check, now);
         if let Visitor::Known(known) = visitor {
             if !asks_for_fresher(gateway, facts, &return_to, &known, now) {
-                return go_on(&return_to);
+                return Ok(go_on(&return_to));
             }
             let page = LoginPage {
                 return_to: return_to.as_str(),
@@ -58,7 +59,7 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
                 again: true,
                 ..LoginPage::default()
             };
-            return gateway.pages.login(StatusCode::OK, &page);
+            return Ok(gateway.pages.login(StatusCode::OK, &page));
         }
     }
     let page = LoginPage {
@@ -66,10 +67,12 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
         ..LoginPage::default()
     };
     let mut reply = gateway.pages.login(StatusCode::OK, &page);
-    if credentials.is_err() {
-        set_cookies(&mut reply, gateway.cookies.clear());
+    match credentials {
+        Err(CredentialError::Ambiguous(_)) => set_cookies(&mut reply, gateway.cookies.clear()),
+        Err(error @ CredentialError::TooLarge) => return Err(Box::new(credential_problem(error))),
+        Err(CredentialError::Several(_) | CredentialError::Malformed(_)) | Ok(_) => {}
     }
-    reply
+    Ok(reply)
 }
 
 /// Whether the route of that page asks for a fresher sign-in than theirs.
