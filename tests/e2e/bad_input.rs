@@ -247,16 +247,6 @@ fn a_head_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn a_cookie_header_over_16_kib_is_refused() {
-    let upstream = Upstream::start();
-    let gateway = Gateway::in_front_of(&upstream);
-    let cookies = format!("a={}", "x".repeat(17_000));
-    let answer = Request::get("/").header("Cookie", &cookies).send(&gateway);
-    assert_eq!(answer.status, 431);
-    assert_eq!(upstream.count(), 0);
-}
-
-#[test]
 fn a_silent_connection_is_closed_in_time() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream)

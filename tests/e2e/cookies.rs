@@ -176,7 +176,7 @@ fn fj_52_our_cookies_never_reach_the_app_and_others_stay_as_they_were() {
 }
 
 #[test]
-fn two_cookie_fields_are_read_as_one() {
+fn c1_two_cookie_fields_are_read_as_one() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let ours = browser_sign_in(&gateway, "ada");
@@ -190,7 +190,7 @@ fn two_cookie_fields_are_read_as_one() {
 }
 
 #[test]
-fn the_same_cookie_of_ours_twice_is_a_bad_request() {
+fn t_19_the_same_cookie_of_ours_twice_is_a_bad_request() {
     let upstream = Upstream::start();
     let gateway = behind_tls(&upstream);
     let cookies = cookies_of(&sign_in_over_tls(&gateway));
@@ -208,11 +208,24 @@ fn the_same_cookie_of_ours_twice_is_a_bad_request() {
             (400, "ambiguous_credentials")
         );
     }
+    for (first, second) in [
+        (access, "__Host-vestibule_access=tossed"),
+        ("__Host-vestibule_access=tossed", access),
+        (refresh, refresh),
+        (&*cookies, access),
+    ] {
+        let answer = over_tls(Request::get("/"))
+            .header("Cookie", first)
+            .header("cookie", second)
+            .send(&gateway);
+        let told = (answer.status, answer.error());
+        assert_eq!(told, (400, "ambiguous_credentials".to_owned()));
+    }
     assert_eq!(upstream.count(), 0);
 }
 
 #[test]
-fn an_app_cannot_set_our_cookies() {
+fn t_41_an_app_cannot_set_our_cookies() {
     let upstream = Upstream::start();
     let gateway = behind_tls(&upstream);
     let cookies = cookies_of(&sign_in_over_tls(&gateway));
@@ -241,6 +254,37 @@ fn an_app_cannot_set_our_cookies() {
             usize::from(passes),
             "{cookie}"
         );
+    }
+}
+
+#[test]
+fn t_41_an_app_cannot_have_our_cookies_cleared() {
+    let upstream = Upstream::start();
+    let gateway = Setup::in_front_of(&upstream)
+        .route("/anyone", &upstream.url(), "anyone", "")
+        .start();
+    let cookies = browser_sign_in(&gateway, "ada");
+    for (sent, passes) in [
+        ("\"*\"", None),
+        ("\"cookies\"", None),
+        ("\"Cookies\", \"cache\"", Some("\"cache\"")),
+        (
+            "\"cache\",\"*\" , \"storage\"",
+            Some("\"cache\", \"storage\""),
+        ),
+        ("\"x, \"*\", y\"", Some("\"x, y\"")),
+        ("\"storage\"", Some("\"storage\"")),
+    ] {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Clear-Site-Data", sent)
+            .append_pair("clear-site-data", "\"*\"")
+            .finish();
+        for path in ["/headers", "/anyone/headers"] {
+            let answer = Request::get(&format!("{path}?{query}"))
+                .header("Cookie", &cookies)
+                .send(&gateway);
+            assert_eq!(answer.header("clear-site-data"), passes, "{sent}");
+        }
     }
 }
 

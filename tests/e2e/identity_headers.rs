@@ -160,7 +160,7 @@ fn templates_give_an_app_the_headers_it_expects() {
 }
 
 #[test]
-fn no_name_in_any_spelling_passes_on_any_route() {
+fn t_42_no_name_in_any_spelling_passes_on_any_route() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let token = sign_in(&gateway, "ada").access;
@@ -194,7 +194,7 @@ fn no_name_in_any_spelling_passes_on_any_route() {
 }
 
 #[test]
-fn no_random_spelling_passes() {
+fn t_42_no_random_spelling_passes() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let token = sign_in(&gateway, "ada").access;
@@ -228,7 +228,7 @@ fn no_random_spelling_passes() {
 }
 
 #[test]
-fn trailers_cannot_carry_an_identity() {
+fn t_42_trailers_cannot_carry_an_identity() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let token = sign_in(&gateway, "ada").access;
@@ -244,7 +244,66 @@ fn trailers_cannot_carry_an_identity() {
 }
 
 #[test]
-fn connection_cannot_remove_what_the_gateway_sets() {
+fn t_42_no_name_in_any_spelling_passes_as_a_trailer() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let token = sign_in(&gateway, "ada").access;
+    for path in ["/", "/optional", "/anyone", "/members"] {
+        for separator in SEPARATORS {
+            let spelled = |name: &&str| name.replace('-', &separator.to_string());
+            let trailers: Vec<String> = NAMES
+                .iter()
+                .map(spelled)
+                .map(|name| format!("{name}: {EVIL}\r\n"))
+                .collect();
+            let mut connection = gateway.connect();
+            connection.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n{}\r\n",
+                trailers.concat()
+            ));
+            assert_eq!(connection.answer().status, 200, "{path} {separator}");
+            assert!(!is_smuggled(&upstream), "{path} {separator}");
+        }
+    }
+}
+
+#[test]
+fn t_42_the_app_sees_one_value_and_it_is_ours_or_none() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let token = sign_in(&gateway, "ada").access;
+    let evil = |request: Request| {
+        [
+            "X-Forwarded-User",
+            "x-forwarded-USER",
+            "X-FORWARDED-USER",
+            "x_forwarded_user",
+        ]
+        .iter()
+        .fold(request, |request, name| request.header(name, EVIL))
+    };
+    for (path, is_known) in [
+        ("/", true),
+        ("/optional", true),
+        ("/optional", false),
+        ("/anyone", false),
+    ] {
+        let request = evil(Request::get(path));
+        let request = if is_known {
+            request.bearer(&token)
+        } else {
+            request
+        };
+        assert_eq!(request.send(&gateway).status, 200, "{path}");
+        let seen = upstream.last().head;
+        let expected = if is_known { &["ada"][..] } else { &[] };
+        assert_eq!(seen.all("x-forwarded-user"), expected, "{path}");
+        assert!(!is_smuggled(&upstream), "{path}");
+    }
+}
+
+#[test]
+fn t_42_connection_cannot_remove_what_the_gateway_sets() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let token = sign_in(&gateway, "ada").access;

@@ -14,6 +14,7 @@ mod admin_api;
 mod admin_token;
 mod ambiguity;
 mod apparatus;
+mod attacks;
 mod bad_input;
 mod commands;
 mod cookies;
