@@ -1,223 +1,18 @@
 //! `profile = "flask-jwt-extended"`: what front-ends are told who were written against that library, row
 //! by row beside the library itself.
 
+use std::fs;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::expiry::House;
-use crate::support::{
-    Answer, Connection, Gateway, PASSWORD, Program, Request, Setup, Tokens, Upstream,
-    browser_sign_in,
-};
+use crate::flask_beside::{Both, Held, ask, claims, get, spoiled, text, told, unsigned};
+use crate::support::{PASSWORD, Request, Setup, Upstream, browser_sign_in, cookies_of};
 
-const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const NO_BEARER: &str =
     "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'";
-
-/// What each side hands out. Theirs has no session.
-struct Held {
-    /// Of a sign-in just now.
-    access: String,
-    refresh: String,
-    /// Of a refresh, the sign-in being long ago.
-    stale: String,
-    expired: String,
-    /// Of somebody who has signed out.
-    ended: String,
-    ended_refresh: String,
-}
-
-/// The app of the library, and a gateway that takes its place.
-struct Both {
-    app: Program,
-    house: House,
-    theirs: Held,
-    ours: Held,
-}
-
-/// A request to each of them.
-type Pair = (Request, Request);
-
-/// Status and message.
-type Told = (u16, Option<String>);
-
-fn told(answer: &Answer) -> Told {
-    let msg = serde_json::from_slice::<Value>(&answer.body.data).unwrap_or_default();
-    (answer.status, msg["msg"].as_str().map(str::to_owned))
-}
-
-fn ask(app: &Program, request: &Request) -> Answer {
-    let mut connection = Connection::open(app.address());
-    connection.send(request.to_bytes());
-    connection.answer()
-}
-
-fn text(answer: &Answer, key: &str) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()[key].as_str().expect("a text").to_owned()
-}
-
-fn login() -> Request {
-    Request::post("/vestibule/login").json(&json!({"username": "ada", "password": PASSWORD}))
-}
-
-fn get(path: &str, authorization: &str) -> Request {
-    Request::get(path).header("Authorization", authorization)
-}
-
-/// Changes one character of the signature, where every bit counts.
-fn spoiled(token: &str) -> String {
-    let (head, tail) = token.split_at(token.len() - 20);
-    let other = if tail.starts_with('A') { "B" } else { "A" };
-    format!("{head}{other}{}", &tail[1..])
-}
-
-/// The same claims under another header and no signature.
-fn unsigned(token: &str, typ: &str) -> String {
-    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": typ}).to_string());
-    let payload = token.split('.').nth(1).expect("three parts");
-    format!("{header}.{payload}.")
-}
-
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("three parts");
-    let bytes = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-    serde_json::from_slice(&bytes).expect("JSON")
-}
-
-fn house(upstream: &Upstream) -> House {
-    let mut text = "profile = \"flask-jwt-extended\"\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://localhost\"\nadmin_listen = \"\"\n[storage]\nurl = \"memory:\"\n".to_owned();
-    for (path, more) in [
-        ("/required", ""),
-        ("/members", "allow = { groups = [\"nobody\"] }"),
-        ("/optional", "allow = \"optional\""),
-        ("/fresh", "max_auth_age = \"15m\""),
-        ("/cookies", "credentials = [\"cookie\"]"),
-    ] {
-        let url = upstream.url();
-        text.push_str(&format!(
-            "[[routes]]\npath = \"{path}\"\nupstream = \"{url}\"\n{more}\n"
-        ));
-    }
-    House::of(&text)
-}
-
-impl Both {
-    fn start(upstream: &Upstream) -> Self {
-        let app = Program::flask_jwt();
-        let house = house(upstream);
-        let theirs = Held::theirs(&app);
-        let ours = Held::ours(&house);
-        Self {
-            app,
-            house,
-            theirs,
-            ours,
-        }
-    }
-
-    /// The same request to both, each with its own tokens.
-    fn each(&self, make: impl Fn(&Held) -> Request) -> Pair {
-        (make(&self.theirs), make(&self.ours))
-    }
-
-    /// With a token in `Authorization: Bearer` on this path.
-    fn bearer(&self, path: &str, token: impl Fn(&Held) -> String) -> Pair {
-        self.each(|held| Request::get(path).bearer(&token(held)))
-    }
-
-    /// With this `Authorization`, in which `T` stands for a good token.
-    fn authorization(&self, path: &str, value: &str) -> Pair {
-        self.each(|held| get(path, &value.replace('T', &held.access)))
-    }
-
-    /// With this JSON to where refresh tokens are exchanged.
-    fn refresh_by_json(&self, body: impl Fn(&Held) -> Value) -> Pair {
-        let post = |path: &str, held| Request::post(path).json(&body(held));
-        (
-            post("/refresh-by-json", &self.theirs),
-            post("/vestibule/refresh", &self.ours),
-        )
-    }
-
-    #[track_caller]
-    fn told(&self, (theirs, ours): &Pair) -> (Told, Told) {
-        let ours = self.house.send(ours);
-        let theirs = ask(&self.app, theirs);
-        (told(&theirs), told(&ours))
-    }
-
-    /// Both say the same.
-    #[track_caller]
-    fn agree(&self, row: &str, pair: &Pair) {
-        let (theirs, ours) = self.told(pair);
-        assert_eq!(ours, theirs, "{row}");
-    }
-
-    /// They differ on purpose.
-    #[track_caller]
-    fn differ(&self, row: &str, pair: &Pair, theirs: (u16, &str), ours: (u16, &str), reason: &str) {
-        let expected = |(status, msg): (u16, &str)| {
-            let msg = (!msg.is_empty()).then(|| msg.to_owned());
-            (status, msg)
-        };
-        let told = self.told(pair);
-        assert_eq!(told, (expected(theirs), expected(ours)), "{row}: {reason}");
-    }
-}
-
-impl Held {
-    fn theirs(app: &Program) -> Self {
-        let pair = || {
-            let answer = ask(app, &login());
-            (
-                text(&answer, "access_token"),
-                text(&answer, "refresh_token"),
-            )
-        };
-        let (access, refresh) = pair();
-        let (ended, ended_refresh) = pair();
-        for token in [&ended, &ended_refresh] {
-            let out = Request::post("/vestibule/logout").bearer(token);
-            assert_eq!(ask(app, &out).status, 204);
-        }
-        let stale = ask(app, &Request::post("/refresh-by-header").bearer(&refresh));
-        let expired = Request::post("/token").json(&json!({"seconds": -60}));
-        Self {
-            access,
-            refresh,
-            stale: text(&stale, "access_token"),
-            expired: text(&ask(app, &expired), "access_token"),
-            ended,
-            ended_refresh,
-        }
-    }
-
-    fn ours(house: &House) -> Self {
-        let old = house.sign_in();
-        house.pass(16 * MINUTE);
-        let stale = house.send(&Request::post("/vestibule/refresh").bearer(&old.refresh));
-        let ended = house.sign_in();
-        let out = Request::post("/vestibule/logout").bearer(&ended.access);
-        assert_eq!(house.send(&out).status, 204);
-        let Tokens {
-            access, refresh, ..
-        } = house.sign_in();
-        Self {
-            access,
-            refresh,
-            stale: Tokens::of(&stale).access,
-            expired: old.access,
-            ended: ended.access,
-            ended_refresh: ended.refresh,
-        }
-    }
-}
 
 #[test]
 fn what_is_missing_or_unreadable_is_told_as_the_library_tells_it() {
@@ -351,7 +146,7 @@ fn what_a_good_token_may_not_do_is_told_as_the_library_tells_it() {
     let theirs = format!("access_token_cookie={}", both.theirs.access);
     let form = [("username", "ada"), ("password", PASSWORD)];
     let signed_in = Request::post("/vestibule/login").same_origin().form(&form);
-    let ours = crate::support::cookies_of(&both.house.send(&signed_in));
+    let ours = cookies_of(&both.house.send(&signed_in));
     let with = |method: &str| {
         let of = |cookies: &str| Request::new(method, "/cookies").header("Cookie", cookies);
         (of(&theirs), of(&ours))
@@ -454,7 +249,11 @@ fn people_get_pages_and_everybody_else_gets_msg() {
     let setup = Setup::new()
         .route("/app", &upstream.url(), "signed-in", "")
         .route("/members", &upstream.url(), "{ groups = [\"nobody\"] }", "");
-    let gateway = setup.clone().profile("flask-jwt-extended").start();
+    let gateway = setup.start();
+    assert_eq!(Request::get("/app").send(&gateway).error(), "missing_token");
+    let profiled = format!("profile = \"flask-jwt-extended\"\n{}", setup.to_toml());
+    fs::write(gateway.file("config.toml"), profiled).expect("it is writable");
+    gateway.reload();
     let navigation = Request::get("/app").navigating().send(&gateway);
     assert_eq!(navigation.status, 303, "to the sign-in page");
     let cookies = browser_sign_in(&gateway, "ada");
@@ -462,19 +261,18 @@ fn people_get_pages_and_everybody_else_gets_msg() {
     let page = page.header("Cookie", &cookies).send(&gateway);
     assert_eq!(page.status, 403);
     assert!(page.text().contains("<html"), "{}", page.text());
-    let program = |gateway: &Gateway, path: &str| Request::get(path).send(gateway);
     for (path, status, msg) in [
         ("/app", 401, "Missing Authorization Header"),
         ("/vestibule/session", 401, "Missing Authorization Header"),
         ("/nowhere", 404, "Nothing is served under this address."),
     ] {
-        let answer = program(&gateway, path);
+        let answer = Request::get(path).send(&gateway);
         assert_eq!(answer.json(), json!({ "msg": msg }));
         assert_eq!(answer.status, status, "{path}");
         let challenge = answer.header("www-authenticate").is_some();
         assert_eq!(challenge, status == 401, "{path}");
     }
-    gateway.configure(&setup);
-    gateway.reload();
-    assert_eq!(program(&gateway, "/app").error(), "missing_token");
+    let from_environment = setup.environment("VESTIBULE__PROFILE", "flask-jwt-extended");
+    let told = Request::get("/app").send(&from_environment.start()).json();
+    assert_eq!(told["msg"], "Missing Authorization Header");
 }

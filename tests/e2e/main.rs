@@ -26,6 +26,7 @@ mod drain;
 mod expiry;
 mod explaining;
 mod failures;
+mod flask_beside;
 mod flask_profile;
 mod forged_headers;
 mod forged_tokens;

@@ -24,7 +24,6 @@ const TO_START: Duration = Duration::from_secs(60);
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    profile: Option<String>,
     public_url: String,
     listen: Vec<String>,
     server: String,
@@ -49,7 +48,6 @@ impl Setup {
     /// Without routes; one user, ada, an engineer.
     pub fn new() -> Self {
         let setup = Self {
-            profile: None,
             public_url: "http://localhost".to_owned(),
             listen: vec!["127.0.0.1:0".to_owned()],
             server: String::new(),
@@ -86,12 +84,6 @@ impl Setup {
         self.routes.push_str(&format!(
             "[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\nallow = {allow}\n{more}\n\n"
         ));
-        self
-    }
-
-    /// With this `profile`.
-    pub fn profile(mut self, profile: &str) -> Self {
-        self.profile = Some(profile.to_owned());
         self
     }
 
@@ -142,10 +134,8 @@ impl Setup {
 
     /// The configuration as a file holds it.
     pub fn to_toml(&self) -> String {
-        let profile = self.profile.as_ref();
-        let profile = profile.map_or(String::new(), |name| format!("profile = \"{name}\"\n"));
         format!(
-            "{profile}[server]\nlisten = {:?}\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
+            "[server]\nlisten = {:?}\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
             self.listen, self.public_url, self.server, self.routes, self.sections
         )
     }
