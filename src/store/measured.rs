@@ -9,8 +9,9 @@ use crate::observe::metrics::StoreMetrics;
 use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
-    RevocationLog, Rotation, SealedKey, Sessions, UserChange,
+    Account, AccountMark, AddUser, ChangeUser, Defences, DeviceHash, Directory, KeptFailures,
+    KeptSession, Loaded, NewSession, NewUser, Pending, RevocationLog, Rotation, SealedKey,
+    Sessions, Unlocks, UserChange,
 };
 
 /// A wrapper of a trait's implementation: a field and a method for each of its operations.
@@ -78,6 +79,19 @@ measured! {
     fn sweep() -> usize;
     fn newest() -> Option<Timestamp>;
     fn ping() -> ();
+}
+
+measured! {
+    /// Failures, unlocked accounts and known devices.
+    MeasuredDefences of Defences:
+    fn failures() -> Vec<KeptFailures>;
+    fn keep_failures(changed: Vec<KeptFailures>) -> ();
+    fn locks() -> Vec<(AccountMark, Timestamp)>;
+    fn unlock(account: AccountMark) -> ();
+    fn unlocks_after(place: u64) -> Unlocks;
+    fn owner_of_device(device: DeviceHash) -> Option<UserId>;
+    fn keep_device(device: DeviceHash, owner: UserId, most: usize) -> ();
+    fn sweep_defences() -> usize;
 }
 
 /// The same operation, measured from now to its outcome. One that nobody waits for is not.

@@ -1,5 +1,6 @@
 //! The store in memory: for demonstrations and tests; gone when the process ends.
 
+mod defences;
 mod state;
 
 use std::collections::HashSet;
@@ -146,6 +147,7 @@ impl Directory for MemoryStore {
     fn remove_user(&self, name: UserName) -> Pending<Option<User>> {
         self.run(|state, now| {
             let mut user = state.accounts.remove(&name)?.user;
+            state.defences.forget_devices_of(&user.id);
             user.session_epoch += 1;
             state.end_older_sessions(&user, now);
             Some(user)

@@ -1,6 +1,7 @@
 //! Where users, keys and sessions live: the traits, and the stores behind them.
 
 pub mod catch_up;
+pub mod defences;
 pub mod keys;
 pub mod measured;
 pub mod memory;
@@ -23,12 +24,13 @@ use crate::observe::metrics::StoreMetrics;
 use crate::random;
 use crate::session::key_ring::KeyError;
 use crate::session::{RevokeReason, SessionRow};
-use crate::store::measured::{MeasuredDirectory, MeasuredSessions};
+use crate::store::measured::{MeasuredDefences, MeasuredDirectory, MeasuredSessions};
 use crate::store::memory::MemoryStore;
 use crate::store::seal::MasterKey;
 use crate::store::sqlite::SqliteStore;
 
 pub use catch_up::{Spans, catch_up};
+pub use defences::{AccountMark, Defences, DeviceHash, KeptFailures, Unlocks};
 pub use records::{
     Account, AddUser, ChangeUser, Ended, KeptSession, Loaded, NewSession, NewUser, Revocation,
     RevocationLog, Rotation, SealedKey, UserChange,
@@ -50,6 +52,8 @@ pub struct Opened {
     pub directory: Arc<dyn Directory>,
     /// Sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// What the defence of sign-ins remembers.
+    pub defences: Arc<dyn Defences>,
     /// What the keys are sealed with.
     pub master: MasterKey,
 }
@@ -60,6 +64,7 @@ impl Opened {
         Self {
             directory: Arc::new(MeasuredDirectory::new(self.directory, metrics)),
             sessions: Arc::new(MeasuredSessions::new(self.sessions, metrics)),
+            defences: Arc::new(MeasuredDefences::new(self.defences, metrics)),
             master: self.master,
         }
     }
@@ -77,7 +82,8 @@ pub async fn open(settings: &StorageSettings, clock: Arc<dyn Clock>) -> Result<O
             };
             Ok(Opened {
                 directory: store.clone(),
-                sessions: store,
+                sessions: store.clone(),
+                defences: store,
                 master,
             })
         }
@@ -85,7 +91,8 @@ pub async fn open(settings: &StorageSettings, clock: Arc<dyn Clock>) -> Result<O
             let store = Arc::new(MemoryStore::new(clock));
             Ok(Opened {
                 directory: store.clone(),
-                sessions: store,
+                sessions: store.clone(),
+                defences: store,
                 master: MasterKey::ephemeral(random::bytes()),
             })
         }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::NamedTempFile;
@@ -95,6 +96,19 @@ impl MasterKey {
             kid: key.kid.clone(),
             secret: Secret::new(secret),
         })
+    }
+
+    /// A key for another purpose, which tells nothing of this one (HKDF-Expand's first block, RFC 5869
+    /// §2.3: the master key is uniform already).
+    pub fn derive(&self, purpose: &str) -> Secret<[u8; 32]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
+        let tag = hmac::sign(&key, &[purpose.as_bytes(), &[1]].concat());
+        let mut derived = [0; 32];
+        derived
+            .iter_mut()
+            .zip(tag.as_ref())
+            .for_each(|(to, from)| *to = *from);
+        Secret::new(derived)
     }
 
     fn read(path: &Path, file: File) -> Result<Self, StoreError> {

@@ -25,6 +25,7 @@ macro_rules! on_each_store {
 }
 
 mod database_file;
+mod defences;
 mod revocations;
 mod session_limits;
 mod sessions;

@@ -16,12 +16,14 @@ use vestibule::session::{Claims, Delivery, RevokeReason, SessionRow, TokenHash};
 use vestibule::store::memory::MemoryStore;
 use vestibule::store::sqlite::SqliteStore;
 use vestibule::store::{
-    AddUser, ChangeUser, Directory, NewSession, NewUser, Rotation, Sessions, StoreError, UserChange,
+    AddUser, ChangeUser, Defences, Directory, NewSession, NewUser, Rotation, Sessions, StoreError,
+    UserChange,
 };
 
 pub(crate) struct Store {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) defences: Arc<dyn Defences>,
     pub(crate) clock: Arc<HandMovedClock>,
     /// Of the database; goes last, with all that is in it.
     folder: Option<TempDir>,
@@ -32,7 +34,8 @@ pub(crate) fn in_memory() -> Store {
     let store = Arc::new(MemoryStore::new(clock.clone()));
     Store {
         directory: store.clone(),
-        sessions: store,
+        sessions: store.clone(),
+        defences: store,
         clock,
         folder: None,
     }
@@ -47,7 +50,8 @@ pub(crate) fn in_folder(folder: TempDir, clock: Arc<HandMovedClock>) -> Store {
     let store = Arc::new(open_sqlite(&path, &clock).unwrap());
     Store {
         directory: store.clone(),
-        sessions: store,
+        sessions: store.clone(),
+        defences: store,
         clock,
         folder: Some(folder),
     }
@@ -124,7 +128,7 @@ impl Store {
     }
 
     pub(crate) fn closed(self) -> (TempDir, Arc<HandMovedClock>) {
-        drop((self.directory, self.sessions));
+        drop((self.directory, self.sessions, self.defences));
         (self.folder.unwrap(), self.clock)
     }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::clock::Timestamp;
 use crate::identity::{Email, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
+use crate::store::memory::defences::DefenceState;
 use crate::store::{Account, Ended, Revocation, Rotation, SealedKey};
 
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(super) struct State {
     /// By place, which starts at 1.
     pub(super) revocations: BTreeMap<u64, Revocation>,
     pub(super) last_place: u64,
+    pub(super) defences: DefenceState,
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! The SQLite store: WAL, every commit durable, one writer thread whose waiting jobs share a commit.
 
+mod defences;
 mod file;
 mod keys;
 mod queue;
@@ -188,6 +189,9 @@ impl Directory for SqliteStore {
     fn remove_user(&self, name: UserName) -> Pending<Option<User>> {
         self.writer.run(move |sql, now| {
             let user = users::remove(sql, &name)?;
+            if let Some(user) = &user {
+                defences::forget_devices_of(sql, &user.id)?;
+            }
             end_sessions(sql, user.as_ref(), now)?;
             Ok(user)
         })
