@@ -7,6 +7,7 @@ mod headers;
 mod hsts;
 mod limits;
 mod listen;
+mod login;
 mod observe;
 mod passwords;
 mod problem;
@@ -40,6 +41,7 @@ pub use admin::AdminSettings;
 pub use headers::HeaderSettings;
 pub use limits::Limits;
 pub use listen::Listen;
+pub use login::LoginSettings;
 pub use observe::{
     AccessFormat, AccessLogSettings, LogFormat, LogLevel, LogTarget, ObserveSettings,
 };
@@ -73,6 +75,8 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// `[sessions]`: how long the store may be silent about what was ended.
     pub staleness: Staleness,
+    /// `[login]`.
+    pub login: LoginSettings,
     /// `[passwords]`.
     pub passwords: PasswordRules,
     /// `[passwords]`: how they are hashed.
@@ -172,6 +176,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         profile,
         &mut warnings,
     );
+    let login = login::read(root.section("login"), &mut warnings);
     let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
@@ -189,6 +194,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         tokens,
         sessions,
         staleness,
+        login,
         passwords,
         hashing,
         trusted_origins,

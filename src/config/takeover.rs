@@ -26,6 +26,7 @@ impl Config {
             tokens,
             sessions,
             staleness,
+            login,
             passwords,
             hashing,
             trusted_origins,
@@ -40,6 +41,7 @@ impl Config {
         changes.live("tokens", tokens, &new.tokens);
         let sessions = (sessions, staleness);
         changes.live("sessions", &sessions, &(&new.sessions, &new.staleness));
+        changes.live("login", login, &new.login);
         let passwords = (passwords, hashing);
         changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
         changes.live("csrf", trusted_origins, &new.trusted_origins);
@@ -198,6 +200,7 @@ mod tests {
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
+            ("", "[login]\nfree_failures = 3", vec!["login"]),
             ("", "[passwords]\nmin_length = 15", vec!["passwords"]),
             ("", "[passwords]\nargon2_passes = 3", vec!["passwords"]),
             ("", "[passwords]\ntemporary_ttl = '1h'", vec!["passwords"]),

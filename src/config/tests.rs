@@ -237,7 +237,7 @@ fn other_wrong_options_are_refused() {
         ("[tokens]\naccess_ttl = '30s'", "sessions.grace"),
         ("[csrf]\ntrusted_origins = 'null'", "2 csrf.trusted_origins"),
         ("[headers]\nunderscores = 'pass'", "2 headers.underscores"),
-        ("[login]", "1 login"),
+        ("[accounts]", "1 accounts"),
     ]);
 }
 
