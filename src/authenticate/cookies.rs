@@ -7,18 +7,21 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::authenticate::CredentialError;
 use crate::identity::Secret;
+use crate::login::DeviceId;
 use crate::request::{Origin, Scheme};
 use crate::session::{Delivery, Tokens};
+use crate::store::defences::DEVICE_KNOWN_FOR;
 
 /// All cookies of a request together may have this many bytes.
 const MOST_BYTES: usize = 16 * 1024;
 
 /// Names that start so are ours on this host, whatever port or scheme they were made for: an app
 /// can neither see nor set them. In lower case; browsers compare name prefixes without case.
-const RESERVED: [&str; 4] = [
+const RESERVED: [&str; 5] = [
     "__host-vestibule_",
     "__secure-vestibule_",
     "vestibule_access",
+    "vestibule_device",
     "vestibule_refresh",
 ];
 
@@ -29,6 +32,7 @@ const RESERVED: [&str; 4] = [
 pub struct Cookies {
     access: Box<str>,
     refresh: Box<str>,
+    device: Box<str>,
     attributes: &'static str,
 }
 
@@ -62,6 +66,7 @@ impl Cookies {
         Self {
             access: format!("{prefix}vestibule_access{suffix}").into(),
             refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
+            device: format!("{prefix}vestibule_device{suffix}").into(),
             attributes,
         }
     }
@@ -90,6 +95,26 @@ impl Cookies {
             }
         }
         Ok(pair)
+    }
+
+    /// What the browser is known by, where it says so once.
+    pub fn device(&self, headers: &HeaderMap) -> Option<DeviceId> {
+        let fields = headers.get_all(COOKIE).iter();
+        let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
+        let mut values = cookies
+            .filter_map(parts)
+            .filter(|(name, _)| *name == self.device.as_bytes())
+            .map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (Some(value), None) => DeviceId::parse(str::from_utf8(value).ok()?),
+            _ => None,
+        }
+    }
+
+    /// The `Set-Cookie` value by which the browser is known from now on. Signing out leaves it.
+    pub fn set_device(&self, device: &DeviceId) -> HeaderValue {
+        let seconds = DEVICE_KNOWN_FOR.as_secs();
+        self.cookie(&self.device, &device.text(), Some(seconds))
     }
 
     /// Takes ours out of the `Cookie` fields and leaves all others byte for byte as they came.

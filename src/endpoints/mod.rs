@@ -12,6 +12,7 @@ mod session;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod too_many;
 
 use std::error::Error;
 use std::future::Future;
@@ -24,6 +25,8 @@ use crate::authenticate::refusal::{absence, csrf_problem, refused_token, uncheck
 use crate::authenticate::{challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, Reason, Visitor};
+use crate::login::Caller;
+use crate::observe::Source;
 use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
 use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::RequestFacts;
@@ -190,6 +193,16 @@ async fn to_its_end<T: Send + 'static>(
 ) -> Result<T, Box<Problem>> {
     let done = gateway.background.spawn(work).await;
     done.map_err(|error| unavailable(&error))
+}
+
+/// Who tries a password.
+fn caller(gateway: &Gateway, facts: &RequestFacts, headers: &HeaderMap) -> Caller {
+    Caller {
+        address: facts.client,
+        device: gateway.cookies.device(headers),
+        audit: gateway.audit.clone(),
+        source: Source::of(facts),
+    }
 }
 
 /// Refuses what another site may have sent.

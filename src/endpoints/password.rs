@@ -8,7 +8,10 @@ use http_body::Body;
 
 use super::body::{self, invalid};
 use super::handed_out::handed_out;
-use super::{Answer, session_over, signed_in_to_change, to_its_end, too_many_groups, unavailable};
+use super::too_many::too_many_attempts;
+use super::{
+    Answer, caller, session_over, signed_in_to_change, to_its_end, too_many_groups, unavailable,
+};
 use crate::authenticate::last_token_ends;
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::gateway::Gateway;
@@ -47,8 +50,9 @@ where
     let clock = Arc::clone(&gateway.clock);
     let settings = gateway.config.tokens.clone();
     let user = known.identity.id.clone();
+    let caller = caller(gateway, facts, &parts.headers);
     let work = async move {
-        let outcome = changer.change(known.session, current, new).await;
+        let outcome = changer.change(known.session, current, new, &caller).await;
         if let Ok(PasswordChange::Changed { session_epoch, .. }) = &outcome {
             let until = last_token_ends(clock.now(), &settings);
             revocations.end_user(user, *session_epoch, until);
@@ -75,6 +79,7 @@ where
             gateway.audit.tell(&Source::of(facts), event);
             Err(wrong_password())
         }
+        Ok(PasswordChange::Throttled(wait)) => Err(Box::new(too_many_attempts(wait))),
         Ok(PasswordChange::SessionOver) => Err(session_over()),
         Ok(PasswordChange::Busy(_)) => Err(Box::new(Problem::unavailable(
             "Too many people are signing in at the moment. Please try again.",

@@ -9,10 +9,11 @@ use crate::authenticate::Flights;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::gateway::Background;
-use crate::login::{Hasher, LocalLogin};
+use crate::login::{Defence, Hasher, LocalLogin};
 use crate::observe::Metrics;
 use crate::session::{KeyRing, Revocations};
-use crate::store::{self, Directory, Sessions, Spans, StoreError};
+use crate::store::defences::DEFENCE_KEY;
+use crate::store::{self, Defences, Directory, Sessions, Spans, StoreError};
 
 /// What every gateway of one process shares.
 pub(super) struct Kept {
@@ -20,6 +21,7 @@ pub(super) struct Kept {
     pub(super) background: Background,
     pub(super) directory: Arc<dyn Directory>,
     pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) defences: Arc<dyn Defences>,
     pub(super) ring: Arc<KeyRing>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) flights: Arc<Flights>,
@@ -41,9 +43,16 @@ impl Kept {
         let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         warn_of_the_future(&*opened.sessions, clock.now()).await?;
+        let defence = Defence::open(
+            Arc::clone(&opened.defences),
+            Arc::clone(&clock),
+            opened.master.derive(DEFENCE_KEY),
+            config.login,
+        );
         let login = LocalLogin::new(
             Arc::clone(&opened.directory),
             hasher(&background),
+            defence.await?,
             config.hashing.clone(),
             Arc::clone(&clock),
         );
@@ -53,6 +62,7 @@ impl Kept {
             background,
             directory: opened.directory,
             sessions: opened.sessions,
+            defences: opened.defences,
             ring: Arc::new(ring),
             revocations,
             flights: Arc::new(flights),

@@ -23,7 +23,7 @@ use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
 use crate::session::{KeyRing, Revocations};
-use crate::store::{self, Directory, Sessions, StoreError};
+use crate::store::{self, Defences, Directory, Sessions, StoreError};
 
 pub use background::Background;
 pub use kept::Readiness;
@@ -47,6 +47,8 @@ pub struct Gateway {
     pub directory: Arc<dyn Directory>,
     /// The sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// What the defence of sign-ins remembers.
+    pub defences: Arc<dyn Defences>,
     /// Our cookies.
     pub cookies: Cookies,
     /// Who is asking.
@@ -145,6 +147,7 @@ impl Gateway {
             background,
             directory,
             sessions,
+            defences,
             ring,
             revocations,
             flights,
@@ -152,7 +155,7 @@ impl Gateway {
             readiness,
             metrics,
         } = kept;
-        let login = login.hashing_by(&config.hashing);
+        let login = login.under(config.login, &config.hashing);
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);
@@ -190,6 +193,7 @@ impl Gateway {
             flights,
             directory,
             sessions,
+            defences,
             cookies,
             login,
             background,
@@ -203,6 +207,7 @@ impl Gateway {
             background: self.background.clone(),
             directory: Arc::clone(&self.directory),
             sessions: Arc::clone(&self.sessions),
+            defences: Arc::clone(&self.defences),
             ring: Arc::clone(&self.ring),
             revocations: Arc::clone(&self.revocations),
             flights: Arc::clone(&self.flights),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::identity::password::HashPolicy;
@@ -14,6 +14,8 @@ use crate::random;
 
 /// How many may wait for a hash.
 const MOST_WAITING: usize = 64;
+/// How many from known devices may wait beside them.
+const MOST_KNOWN_WAITING: usize = 16;
 /// How long each may wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -28,15 +30,34 @@ pub struct Hasher {
     runtime: Handle,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// A place that strangers cannot take: a flood of them must not keep out who is known.
+    reserved: Arc<Semaphore>,
+    known_waiting: Arc<Semaphore>,
+    #[cfg(test)]
+    hashes: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+/// Whose password is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// That of anybody.
+    Strangers,
+    /// That of an account which was signed in on this device before.
+    Known,
 }
 
 impl Hasher {
-    /// At most `at_once` hashes run and 64 wait, each for at most 2 s.
+    /// At most `at_once` hashes run and 64 wait, each for at most 2 s; and one beside them for known
+    /// devices.
     pub fn new(runtime: Handle, at_once: usize) -> Self {
         Self {
             runtime,
             running: Arc::new(Semaphore::new(at_once.max(1))),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+            reserved: Arc::new(Semaphore::new(1)),
+            known_waiting: Arc::new(Semaphore::new(MOST_KNOWN_WAITING)),
+            #[cfg(test)]
+            hashes: Arc::default(),
         }
     }
 
@@ -45,6 +66,7 @@ impl Hasher {
     pub(super) fn full(runtime: Handle) -> Self {
         Self {
             waiting: Arc::new(Semaphore::new(0)),
+            known_waiting: Arc::new(Semaphore::new(0)),
             ..Self::new(runtime, 1)
         }
     }
@@ -54,9 +76,20 @@ impl Hasher {
         &self.runtime
     }
 
+    /// How many were made.
+    #[cfg(test)]
+    pub(super) fn hashes(&self) -> usize {
+        self.hashes.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Whether the password fits.
-    pub async fn fits(&self, hash: PasswordHash, password: Secret<String>) -> Result<bool, Busy> {
-        self.run(move || hash.fits(&password)).await
+    pub async fn fits(
+        &self,
+        hash: PasswordHash,
+        password: Secret<String>,
+        queue: Queue,
+    ) -> Result<bool, Busy> {
+        self.run(queue, move || hash.fits(&password)).await
     }
 
     /// The hash of a new password.
@@ -66,19 +99,26 @@ impl Hasher {
         policy: HashPolicy,
     ) -> Result<PasswordHash, Busy> {
         let salt = random::bytes();
-        self.run(move || PasswordHash::of(&password, &policy, &salt))
-            .await
+        let hash = move || PasswordHash::of(&password, &policy, &salt);
+        self.run(Queue::Strangers, hash).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        queue: Queue,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let place = self.waiting.try_acquire().map_err(|_| Busy)?;
-        let permit = Arc::clone(&self.running).acquire_owned();
-        let permit = timeout(LONGEST_WAIT, permit).await;
+        let waiting = match queue {
+            Queue::Strangers => &self.waiting,
+            Queue::Known => &self.known_waiting,
+        };
+        let place = waiting.try_acquire().map_err(|_| Busy)?;
+        let permit = timeout(LONGEST_WAIT, self.permit(queue)).await;
         let permit = permit.map_err(|_| Busy)?.map_err(|_| Busy)?;
         drop(place);
+        #[cfg(test)]
+        self.hashes
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let work = move || {
             // Held until the work is done, even if nobody waits for it any more.
             let _permit = permit;
@@ -86,6 +126,21 @@ impl Hasher {
         };
         // The work is only lost when the runtime is being shut down.
         self.runtime.spawn_blocking(work).await.map_err(|_| Busy)
+    }
+
+    /// Whoever is known takes the reserved place, or any other that is free before it.
+    async fn permit(&self, queue: Queue) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let any = Arc::clone(&self.running).acquire_owned();
+        match queue {
+            Queue::Strangers => any.await,
+            Queue::Known => {
+                let reserved = Arc::clone(&self.reserved).acquire_owned();
+                tokio::select! {
+                    permit = any => permit,
+                    permit = reserved => permit,
+                }
+            }
+        }
     }
 }
 
@@ -109,7 +164,7 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         runtime.block_on(async {
             let (started, starts) = tokio::sync::oneshot::channel();
-            let held = hasher.run(move || {
+            let held = hasher.run(Queue::Strangers, move || {
                 let _ = started.send(());
                 released.recv()
             });
@@ -120,11 +175,12 @@ mod tests {
             assert_eq!(hasher.running.available_permits(), 0);
 
             let full = hasher.waiting.try_acquire_many(64).unwrap();
-            assert_eq!(hasher.run(|| ()).await, Err(Busy));
+            assert_eq!(hasher.run(Queue::Strangers, || ()).await, Err(Busy));
+            assert_eq!(hasher.run(Queue::Known, || 5).await, Ok(5));
             drop(full);
 
             release.send(()).unwrap();
-            assert_eq!(hasher.run(|| 7).await, Ok(7));
+            assert_eq!(hasher.run(Queue::Strangers, || 7).await, Ok(7));
         });
     }
 }

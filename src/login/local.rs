@@ -1,11 +1,14 @@
 //! Sign-in with a password against our own users.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::LoginSettings;
 use crate::identity::password::{HashPolicy, LONGEST_ATTEMPT, Scheme};
 use crate::identity::{PasswordHash, Secret, User, UserId, UserName};
-use crate::login::{Busy, Hasher};
+use crate::login::hashing::Queue;
+use crate::login::{Busy, Caller, Defence, DeviceId, Hasher};
 use crate::observe::audit::SignInRefusal;
 use crate::random;
 use crate::store::{Account, Directory, StoreError};
@@ -19,6 +22,8 @@ pub enum SignIn {
     ChangeDue(User),
     /// It is not; whose name was given, where it is somebody's.
     Refused(SignInRefusal, Option<User>),
+    /// Nothing was checked: after so many failures there is no try for so long.
+    Throttled(Duration),
     /// Too many at once.
     Busy(Busy),
 }
@@ -28,6 +33,7 @@ pub enum SignIn {
 pub struct LocalLogin {
     directory: Arc<dyn Directory>,
     hasher: Hasher,
+    defence: Defence,
     policy: HashPolicy,
     clock: Arc<dyn Clock>,
     nobody: PasswordHash,
@@ -38,55 +44,94 @@ impl LocalLogin {
     pub fn new(
         directory: Arc<dyn Directory>,
         hasher: Hasher,
+        defence: Defence,
         policy: HashPolicy,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             directory,
             hasher,
+            defence,
             nobody: PasswordHash::nobody(&policy, &random::bytes(), &random::bytes()),
             policy,
             clock,
         }
     }
 
-    /// The same, with new passwords hashed in this way.
-    #[must_use]
-    pub fn hashing_by(self, policy: &HashPolicy) -> Self {
+    /// The same under another configuration.
+    pub fn under(self, settings: LoginSettings, policy: &HashPolicy) -> Self {
+        let defence = self.defence.under(settings);
         if self.policy == *policy {
-            return self;
+            return Self { defence, ..self };
         }
-        Self::new(self.directory, self.hasher, policy.clone(), self.clock)
+        let policy = policy.clone();
+        Self::new(self.directory, self.hasher, defence, policy, self.clock)
     }
 
-    /// Checks a name and a password. Every refusal costs one hash, so that its time tells nothing.
+    /// What counts failures.
+    pub const fn defence(&self) -> &Defence {
+        &self.defence
+    }
+
+    /// Knows the caller's device from now on; `None` where that could not be kept.
+    pub async fn remember(&self, caller: &Caller, user: &User) -> Option<DeviceId> {
+        self.defence.remember(caller, user).await
+    }
+
+    /// Checks a name and a password, where the defence gives a place for the attempt. Every refusal
+    /// costs one hash, so that its time tells nothing.
     pub async fn sign_in(
         &self,
         name: &str,
         password: Secret<String>,
+        caller: &Caller,
     ) -> Result<SignIn, StoreError> {
         let account = match UserName::parse(name) {
             Ok(name) => self.directory.account(name).await?,
             Err(_) => None,
         };
+        let user = account.as_ref().map(|account| &account.user);
+        let ticket = match self.defence.ask(name, caller, user).await {
+            Ok(ticket) => ticket,
+            Err(wait) => return Ok(SignIn::Throttled(wait)),
+        };
+        let queue = match ticket.is_of_known_device() {
+            true => Queue::Known,
+            false => Queue::Strangers,
+        };
+        let outcome = self.check(account, password, queue).await;
+        match &outcome {
+            SignIn::Accepted(_) | SignIn::ChangeDue(_) => self.defence.succeeded(&ticket),
+            SignIn::Refused(_, user) => self.defence.failed(&ticket, caller, user.as_ref()),
+            SignIn::Busy(_) | SignIn::Throttled(_) => self.defence.given_back(&ticket),
+        }
+        Ok(outcome)
+    }
+
+    async fn check(
+        &self,
+        account: Option<Account>,
+        password: Secret<String>,
+        queue: Queue,
+    ) -> SignIn {
         let Some(Account {
             user,
             password: hash,
         }) = account
         else {
-            return Ok(self.refuse(SignInRefusal::UnknownUser, None).await);
+            return self.refuse(SignInRefusal::UnknownUser, None, queue).await;
         };
         if !(1..=LONGEST_ATTEMPT).contains(&password.expose().len()) {
-            return Ok(self.refuse(SignInRefusal::WrongPassword, Some(user)).await);
+            let reason = SignInRefusal::WrongPassword;
+            return self.refuse(reason, Some(user), queue).await;
         }
         if hash.scheme().is_none() {
-            return Ok(self
-                .refuse(SignInRefusal::UnsupportedHash, Some(user))
-                .await);
+            let reason = SignInRefusal::UnsupportedHash;
+            return self.refuse(reason, Some(user), queue).await;
         }
         let outdated = hash.is_outdated(&self.policy);
         let known = outdated.then(|| (hash.clone(), password.clone()));
-        Ok(match self.hasher.fits(hash, password).await {
+        match self.hasher.fits(hash, password, queue).await {
             Ok(true) => {
                 let outcome = self.with_the_right_password(user);
                 if let (SignIn::Accepted(user), Some((hash, password))) = (&outcome, known) {
@@ -96,7 +141,7 @@ impl LocalLogin {
             }
             Ok(false) => SignIn::Refused(SignInRefusal::WrongPassword, Some(user)),
             Err(busy) => SignIn::Busy(busy),
-        })
+        }
     }
 
     fn with_the_right_password(&self, user: User) -> SignIn {
@@ -112,9 +157,9 @@ impl LocalLogin {
     }
 
     /// A refusal that is known from the beginning, at the cost of one hash.
-    async fn refuse(&self, reason: SignInRefusal, user: Option<User>) -> SignIn {
+    async fn refuse(&self, reason: SignInRefusal, user: Option<User>, queue: Queue) -> SignIn {
         let none = Secret::new(String::new());
-        match self.hasher.fits(self.nobody.clone(), none).await {
+        match self.hasher.fits(self.nobody.clone(), none, queue).await {
             Ok(_) => SignIn::Refused(reason, user),
             Err(busy) => SignIn::Busy(busy),
         }
@@ -156,11 +201,83 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::identity::{PasswordTerm, UserId};
+    use crate::observe::{Audit, Source};
     use crate::store::NewUser;
     use crate::store::memory::MemoryStore;
 
     fn secret(text: &str) -> Secret<String> {
         Secret::new(text.to_owned())
+    }
+
+    async fn defence(store: &Arc<MemoryStore>) -> Defence {
+        let (clock, key) = (Arc::new(SystemClock), Secret::new([7; 32]));
+        let settings = LoginSettings::default();
+        let opened = Defence::open(store.clone(), clock, key, settings).await;
+        opened.unwrap()
+    }
+
+    fn caller() -> Caller {
+        let events = crate::observe::metrics::Events::unregistered();
+        Caller {
+            address: None,
+            device: None,
+            audit: Audit::open(None, Arc::new(SystemClock), events).unwrap(),
+            source: Source::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn t_44_of_many_tries_at_once_few_cost_a_hash_and_those_not_made_lock_nobody_out() {
+        for name in ["ada", "nobody", "no name"] {
+            let store = house(&[("ada", PasswordTerm::Lasting)]).await;
+            let defence = defence(&store).await;
+            let busy = Hasher::full(Handle::current());
+            let busy = defended(&store, busy, defence.clone());
+            let caller = caller();
+            for _ in 0..100 {
+                let outcome = busy.sign_in(name, secret("wrong"), &caller).await;
+                assert!(matches!(outcome, Ok(SignIn::Busy(_))));
+            }
+            let hasher = Hasher::new(Handle::current(), 2);
+            let login = defended(&store, hasher.clone(), defence);
+            let mut tries = tokio::task::JoinSet::new();
+            for _ in 0..1000 {
+                let (login, caller) = (login.clone(), caller.clone());
+                tries.spawn(async move { login.sign_in(name, secret("wrong"), &caller).await });
+            }
+            let outcomes = tries.join_all().await;
+            let throttled = outcomes.iter();
+            let throttled = throttled.filter(|of| matches!(of, Ok(SignIn::Throttled(_))));
+            assert_eq!(throttled.count(), 995, "{name}");
+            assert_eq!(hasher.hashes(), 5, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn t_39_every_refusal_costs_one_hash_whosever_name_it_is() {
+        let lasting = PasswordTerm::Lasting;
+        let over = PasswordTerm::Temporary {
+            until: SystemClock.now() - Duration::from_secs(1),
+        };
+        let store = house(&[("ada", lasting), ("bob", lasting), ("eve", over)]).await;
+        let bob = UserName::parse("bob").unwrap();
+        store.set_disabled(bob, true).await.unwrap();
+        let long = "x".repeat(LONGEST_ATTEMPT + 1);
+        for (name, password) in [
+            ("ada", "wrong"),
+            ("ada", ""),
+            ("ada", &long),
+            ("bob", "correct horse"),
+            ("eve", "correct horse"),
+            ("nobody", "correct horse"),
+            ("not a name", "correct horse"),
+        ] {
+            let hasher = Hasher::new(Handle::current(), 2);
+            let login = defended(&store, hasher.clone(), defence(&store).await);
+            let outcome = login.sign_in(name, secret(password), &caller()).await;
+            assert!(matches!(outcome, Ok(SignIn::Refused(..))), "{name}");
+            assert_eq!(hasher.hashes(), 1, "{name}");
+        }
     }
 
     async fn house(people: &[(&str, PasswordTerm)]) -> Arc<MemoryStore> {
@@ -184,9 +301,9 @@ mod tests {
         store
     }
 
-    fn login(store: &Arc<MemoryStore>, hasher: Hasher) -> LocalLogin {
+    fn defended(store: &Arc<MemoryStore>, hasher: Hasher, defence: Defence) -> LocalLogin {
         let (policy, clock) = (HashPolicy::default(), Arc::new(SystemClock));
-        LocalLogin::new(store.clone(), hasher, policy, clock)
+        LocalLogin::new(store.clone(), hasher, defence, policy, clock)
     }
 
     #[tokio::test]
@@ -205,8 +322,10 @@ mod tests {
         store.add_user(eve).await.unwrap();
         let bob = UserName::parse("bob").unwrap();
         store.set_disabled(bob, true).await.unwrap();
-        let full = login(&store, Hasher::full(Handle::current()));
-        let login = login(&store, Hasher::new(Handle::current(), 2));
+        let defence = defence(&store).await;
+        let full = defended(&store, Hasher::full(Handle::current()), defence.clone());
+        let login = defended(&store, Hasher::new(Handle::current(), 2), defence);
+        let caller = caller();
 
         let long = "x".repeat(LONGEST_ATTEMPT + 1);
         for (name, password, accepted) in [
@@ -220,12 +339,16 @@ mod tests {
             ("not a name", "correct horse", false),
             ("eve", "correct horse", false),
         ] {
-            let outcome = login.sign_in(name, secret(password)).await.unwrap();
+            let outcome = login
+                .sign_in(name, secret(password), &caller)
+                .await
+                .unwrap();
             assert_eq!(matches!(outcome, SignIn::Accepted(_)), accepted, "{name}");
-            let outcome = full.sign_in(name, secret(password)).await.unwrap();
+            let outcome = full.sign_in(name, secret(password), &caller).await.unwrap();
             assert!(matches!(outcome, SignIn::Busy(_)), "{name} costs no hash");
         }
     }
+
     #[tokio::test]
     async fn a_due_change_shows_to_whoever_knows_the_password_only() {
         let now = SystemClock.now();
@@ -239,16 +362,24 @@ mod tests {
         .await;
         let gone = UserName::parse("gone").unwrap();
         store.set_disabled(gone, true).await.unwrap();
-        let login = login(&store, Hasher::new(Handle::current(), 2));
+        let hasher = Hasher::new(Handle::current(), 2);
+        let login = defended(&store, hasher, defence(&store).await);
+        let caller = caller();
         for name in ["asked", "fresh", "stale", "gone"] {
-            let right = login.sign_in(name, secret("correct horse")).await.unwrap();
+            let right = login
+                .sign_in(name, secret("correct horse"), &caller)
+                .await
+                .unwrap();
             match (name, right) {
                 ("asked" | "fresh", SignIn::ChangeDue(_))
                 | ("stale", SignIn::Refused(SignInRefusal::PasswordExpired, _))
                 | ("gone", SignIn::Refused(SignInRefusal::Disabled, _)) => {}
                 (_, other) => panic!("{name}: {other:?}"),
             }
-            let wrong = login.sign_in(name, secret("wrong horse")).await.unwrap();
+            let wrong = login
+                .sign_in(name, secret("wrong horse"), &caller)
+                .await
+                .unwrap();
             let is_wrong = matches!(wrong, SignIn::Refused(SignInRefusal::WrongPassword, _));
             assert!(is_wrong, "{name}");
         }

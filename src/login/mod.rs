@@ -1,10 +1,12 @@
 //! Proving who you are, opening a session, changing a password.
 
+pub mod defence;
 pub mod hashing;
 pub mod local;
 pub mod open;
 pub mod password_change;
 
+pub use defence::{Caller, Defence, DeviceId, Marker};
 pub use hashing::{Busy, Hasher};
 pub use local::{LocalLogin, SignIn};
 pub use open::{OpenSession, OpenedSession, Opener};

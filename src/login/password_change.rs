@@ -1,12 +1,13 @@
 //! Changes a password from within a session: asks for the current one, ends all other sessions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::identity::{PasswordHash, Secret, SessionId, User};
-use crate::login::{Busy, LocalLogin, SignIn};
+use crate::login::{Busy, Caller, LocalLogin, SignIn};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
@@ -31,6 +32,8 @@ pub enum PasswordChange {
     WrongPassword,
     /// The session is over.
     SessionOver,
+    /// Nothing was checked: after so many failures there is no try for so long.
+    Throttled(Duration),
     /// Too many hashes at once.
     Busy(Busy),
 }
@@ -89,13 +92,16 @@ impl PasswordChanger {
         session: SessionId,
         current: Secret<String>,
         new: Secret<String>,
+        caller: &Caller,
     ) -> Result<PasswordChange, PasswordChangeError> {
         let Some((row, user, _)) = self.live(session).await? else {
             return Ok(PasswordChange::SessionOver);
         };
-        match self.login.sign_in(user.name.as_str(), current).await? {
+        let name = user.name.as_str();
+        match self.login.sign_in(name, current, caller).await? {
             SignIn::Accepted(_) | SignIn::ChangeDue(_) => {}
             SignIn::Refused(..) => return Ok(PasswordChange::WrongPassword),
+            SignIn::Throttled(wait) => return Ok(PasswordChange::Throttled(wait)),
             SignIn::Busy(busy) => return Ok(PasswordChange::Busy(busy)),
         }
         let hash = match self.login.hash(new).await {

@@ -64,6 +64,24 @@ pub enum Event<'a> {
     },
     /// Somebody gave the right password, and must choose another one before they get a session.
     PasswordChangeRequired(Person<'a>),
+    /// Somebody has failed so often that tries of this account from their network must wait.
+    SignInsThrottled {
+        /// Whose account, where it is somebody's.
+        #[serde(flatten)]
+        user: Option<Person<'a>>,
+    },
+    /// Somebody has failed so often that tries from their address must wait.
+    AddressThrottled,
+    /// So many tries of an account have failed in a row that it is locked for unknown devices.
+    AccountLocked {
+        /// Whose, where it is somebody's.
+        #[serde(flatten)]
+        user: Option<Person<'a>>,
+        /// For how long.
+        seconds: u64,
+    },
+    /// So many sign-ins fail everywhere that somebody must be guessing.
+    SignInFlood,
     /// A session was ended by its owner.
     SignedOut {
         /// The session.
@@ -140,6 +158,8 @@ pub enum Event<'a> {
     UserDisabled(Deed<'a>),
     /// A user was enabled.
     UserEnabled(Deed<'a>),
+    /// An administrator has lifted the lock on an account.
+    UserUnlocked(Deed<'a>),
     /// A user was removed.
     UserRemoved(Deed<'a>),
     /// A session was ended by a new one, because its user had too many.

@@ -18,7 +18,9 @@ pub(super) async fn run(current: Arc<Current>) {
         ticks.tick().await;
         let gateway = current.gateway();
         gateway.revocations.forget_before(gateway.clock.now());
+        gateway.login.defence().tidy();
         sweep(&gateway).await;
+        sweep_defences(&gateway).await;
     }
 }
 
@@ -30,6 +32,19 @@ async fn sweep(gateway: &Gateway) {
             Ok(count) => tracing::debug!(count, "ended sessions were deleted"),
             Err(error) => {
                 tracing::warn!(%error, "ended sessions could not be deleted");
+                return;
+            }
+        }
+    }
+}
+
+async fn sweep_defences(gateway: &Gateway) {
+    loop {
+        match gateway.defences.sweep_defences().await {
+            Ok(0) => return,
+            Ok(count) => tracing::debug!(count, "failures and devices of old were deleted"),
+            Err(error) => {
+                tracing::warn!(%error, "failures and devices of old could not be deleted");
                 return;
             }
         }

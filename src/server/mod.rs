@@ -8,6 +8,7 @@ mod admin;
 mod advice;
 mod certificates;
 mod connection;
+mod counting;
 mod current;
 mod descriptors;
 mod follower;
@@ -193,6 +194,7 @@ impl Running {
             false
         });
         let gateway = self.current.gateway();
+        self.control.block_on(gateway.login.defence().keep_up());
         let stopped = Event::Stopped { all_answered };
         gateway.audit.tell(&Source::default(), stopped);
         if let Some(traces) = &gateway.traces {
@@ -268,6 +270,7 @@ impl Running {
         self.control
             .spawn(housekeeping::run(Arc::clone(&self.current)));
         self.control.spawn(follower::run(Arc::clone(&self.current)));
+        self.control.spawn(counting::run(Arc::clone(&self.current)));
         Ok(())
     }
 }

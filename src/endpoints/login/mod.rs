@@ -1,6 +1,7 @@
 //! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
 
 mod attempt;
+mod patience;
 mod prove;
 mod replace;
 
@@ -9,11 +10,14 @@ use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body::Body;
+use tokio::time::Instant;
 
 use self::attempt::Attempt;
+use self::patience::hold_back;
 use self::prove::{Outcome, prove};
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
+use super::too_many::too_many_attempts;
 use super::{ALL_CREDENTIALS, Answer, refuse_cross_site};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{CredentialError, credential_problem, credentials};
@@ -103,6 +107,7 @@ pub(super) async fn sign_in<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let patience = gateway.config.server.limits.body_timeout;
     let mut fields = body::read(&parts.headers, body, patience).await?;
@@ -111,9 +116,15 @@ where
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
-    let tokens = match prove(gateway, facts, &attempt).await? {
-        Outcome::SignedIn(tokens) => tokens,
-        Outcome::NotThem => return refused(gateway, &attempt, not_them(), false),
+    let (tokens, device) = match prove(gateway, facts, &parts.headers, &attempt).await? {
+        Outcome::SignedIn(tokens, device) => (tokens, device),
+        Outcome::NotThem => {
+            hold_back(begun, gateway.config.login.min_duration).await;
+            return refused(gateway, &attempt, not_them(), false);
+        }
+        Outcome::Throttled(wait) => {
+            return refused(gateway, &attempt, too_many_attempts(wait), false);
+        }
         Outcome::ChangeDue => return refused(gateway, &attempt, change_due(), true),
         Outcome::Unacceptable(error) => {
             let problem =
@@ -121,14 +132,17 @@ where
             return refused(gateway, &attempt, problem, false);
         }
     };
-    Ok(match &attempt.return_to {
+    let mut reply = match &attempt.return_to {
         Some(return_to) => {
             let mut reply = go_on(return_to);
             set_cookies(&mut reply, gateway.cookies.set(&tokens));
             reply
         }
         None => handed_out(&tokens, &gateway.cookies, gateway.clock.now()),
-    })
+    };
+    let device = device.map(|device| gateway.cookies.set_device(&device));
+    set_cookies(&mut reply, device);
+    Ok(reply)
 }
 
 /// The same answer for an unknown name, a wrong password and a disabled user.

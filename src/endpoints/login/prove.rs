@@ -3,79 +3,85 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use super::attempt::Attempt;
 use super::replace::Replacement;
 use crate::authenticate::last_token_ends;
 use crate::clock::Clock;
-use crate::endpoints::{to_its_end, too_many_groups, unavailable};
+use crate::endpoints::{caller, to_its_end, too_many_groups, unavailable};
 use crate::gateway::Gateway;
 use crate::identity::password::PasswordError;
 use crate::identity::{SessionId, User};
 use crate::login::open::OpenError;
-use crate::login::{OpenedSession, SignIn};
-use crate::observe::audit::{Audit, SignInRefusal};
-use crate::observe::{Event, Source};
+use crate::login::{Caller, DeviceId, LocalLogin, OpenedSession, SignIn};
+use crate::observe::Event;
+use crate::observe::audit::SignInRefusal;
 use crate::reply::Problem;
 use crate::request::RequestFacts;
-use crate::session::{Revocations, TokenSettings, Tokens};
+use crate::session::{Delivery, Revocations, TokenSettings, Tokens};
 
 /// What came of an attempt that could be looked at.
 pub(super) enum Outcome {
-    /// It is them.
-    SignedIn(Tokens),
+    /// It is them: their tokens, and what their browser is known by from now on.
+    SignedIn(Tokens, Option<DeviceId>),
     /// It is not.
     NotThem,
     /// It is them, and they must choose another password first.
     ChangeDue,
     /// It is them, and the password they chose is refused.
     Unacceptable(PasswordError),
+    /// Nothing was checked: there is no try for so long.
+    Throttled(Duration),
 }
 
 /// Checks the password and opens the session.
 pub(super) async fn prove(
     gateway: &Gateway,
     facts: &RequestFacts,
+    headers: &HeaderMap,
     attempt: &Attempt,
 ) -> Result<Outcome, Box<Problem>> {
     let (login, opener) = (gateway.login.clone(), gateway.opener.clone());
     let username = attempt.username.clone();
     let password = attempt.password.clone();
     let wanted = attempt.wanted.clone();
-    let (audit, source) = (gateway.audit.clone(), Source::of(facts));
+    let caller = caller(gateway, facts, headers);
     let ending = Ending::of(gateway);
     let replacement = Replacement::of(gateway, attempt);
     let work = async move {
-        match login.sign_in(&username, password).await? {
+        match login.sign_in(&username, password, &caller).await? {
             SignIn::Accepted(user) if replacement.is_none() => {
                 let replaced = wanted.replaces;
                 let opened = opener.open(&user, wanted).await;
                 if let Ok(opened) = &opened {
                     ending.end(replaced, &opened.evicted);
                 }
-                note(&audit, &source, &user, &opened);
-                opened.map(|opened| Proved::Opened(opened.tokens))
+                note(&caller, &user, &opened);
+                Ok(Some(signed_in(&login, &caller, &user, opened?).await))
             }
             SignIn::Accepted(user) | SignIn::ChangeDue(user) => match replacement {
-                Some(replacement) => replacement.make(&user, (&audit, &source), &ending).await,
+                Some(replacement) => replacement.make(&user, &caller, &ending).await,
                 None => {
-                    audit.tell(&source, Event::PasswordChangeRequired((&user).into()));
-                    Ok(Proved::ChangeDue)
+                    let event = Event::PasswordChangeRequired((&user).into());
+                    caller.audit.tell(&caller.source, event);
+                    Ok(Some(Outcome::ChangeDue))
                 }
             },
             SignIn::Refused(reason, user) => {
                 let user = user.as_ref().map(Into::into);
-                audit.tell(&source, Event::SignInRefused { reason, user });
-                Ok(Proved::Refused)
+                let event = Event::SignInRefused { reason, user };
+                caller.audit.tell(&caller.source, event);
+                Ok(Some(Outcome::NotThem))
             }
-            SignIn::Busy(_) => Ok(Proved::Busy),
+            SignIn::Throttled(wait) => Ok(Some(Outcome::Throttled(wait))),
+            SignIn::Busy(_) => Ok(None),
         }
     };
     match to_its_end(gateway, work).await? {
-        Ok(Proved::Opened(tokens)) => Ok(Outcome::SignedIn(tokens)),
-        Ok(Proved::Refused) | Err(OpenError::UserChanged) => Ok(Outcome::NotThem),
-        Ok(Proved::ChangeDue) => Ok(Outcome::ChangeDue),
-        Ok(Proved::Unacceptable(error)) => Ok(Outcome::Unacceptable(error)),
-        Ok(Proved::Busy) => Err(Box::new(Problem::unavailable(
+        Ok(Some(outcome)) => Ok(outcome),
+        Err(OpenError::UserChanged) => Ok(Outcome::NotThem),
+        Ok(None) => Err(Box::new(Problem::unavailable(
             "Too many people are signing in at the moment. Please try again.",
         ))),
         Err(OpenError::Store(error)) => Err(unavailable(&error)),
@@ -83,13 +89,23 @@ pub(super) async fn prove(
     }
 }
 
-/// Writes down what came of the right password.
-pub(super) fn note(
-    audit: &Audit,
-    source: &Source,
+/// Their tokens, and a name for their browser where it keeps cookies.
+pub(super) async fn signed_in(
+    login: &LocalLogin,
+    caller: &Caller,
     user: &User,
-    opened: &Result<OpenedSession, OpenError>,
-) {
+    opened: OpenedSession,
+) -> Outcome {
+    let device = match opened.tokens.delivery {
+        Delivery::Token => None,
+        Delivery::Cookie | Delivery::Hybrid => login.remember(caller, user).await,
+    };
+    Outcome::SignedIn(opened.tokens, device)
+}
+
+/// Writes down what came of the right password.
+pub(super) fn note(caller: &Caller, user: &User, opened: &Result<OpenedSession, OpenError>) {
+    let Caller { audit, source, .. } = caller;
     let user = user.into();
     match opened {
         Ok(OpenedSession { tokens, evicted }) => {
@@ -110,15 +126,6 @@ pub(super) fn note(
         // No decision, but failures: the application log has them.
         Err(OpenError::Store(_) | OpenError::TooLarge(_)) => {}
     }
-}
-
-/// What came of the work, but for failures.
-pub(super) enum Proved {
-    Opened(Tokens),
-    ChangeDue,
-    Unacceptable(PasswordError),
-    Refused,
-    Busy,
 }
 
 /// What this process must know at once of sessions that the store has ended for a new one.

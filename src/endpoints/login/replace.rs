@@ -1,13 +1,13 @@
 //! Signing in with a new password: the one before is replaced and a session opened, in one go.
 
 use super::attempt::Attempt;
-use super::prove::{Ending, Proved, note};
+use super::prove::{Ending, Outcome, note, signed_in};
 use crate::gateway::Gateway;
 use crate::identity::password::PasswordRules;
 use crate::identity::{Secret, User};
 use crate::login::open::OpenError;
-use crate::login::{LocalLogin, OpenSession, Opener};
-use crate::observe::{Audit, Event, Source};
+use crate::login::{Caller, LocalLogin, OpenSession, Opener};
+use crate::observe::Event;
 
 /// A password for another, and what it takes.
 pub(super) struct Replacement {
@@ -33,19 +33,19 @@ impl Replacement {
         })
     }
 
-    /// Does it for this user, whose current password was right.
+    /// Does it for this user, whose current password was right. `None`: too many at once.
     pub(super) async fn make(
         self,
         user: &User,
-        (audit, source): (&Audit, &Source),
+        caller: &Caller,
         ending: &Ending,
-    ) -> Result<Proved, OpenError> {
+    ) -> Result<Option<Outcome>, OpenError> {
         let passwords = (&self.current, &self.new);
         if let Err(error) = self.rules.check_change(passwords, user.into()) {
-            return Ok(Proved::Unacceptable(error));
+            return Ok(Some(Outcome::Unacceptable(error)));
         }
         let Ok(hash) = self.login.hash(self.new).await else {
-            return Ok(Proved::Busy);
+            return Ok(None);
         };
         let replaced = self.wanted.replaces;
         let opener = self.opener;
@@ -57,9 +57,9 @@ impl Replacement {
                 user: user.into(),
                 session_id: opened.tokens.session,
             };
-            audit.tell(source, event);
+            caller.audit.tell(&caller.source, event);
         }
-        note(audit, source, user, &opened);
-        opened.map(|opened| Proved::Opened(opened.tokens))
+        note(caller, user, &opened);
+        Ok(Some(signed_in(&self.login, caller, user, opened?).await))
     }
 }

@@ -46,6 +46,13 @@ const DENIALS: [&str; 2] = [NOT_ALLOWED, CROSS_SITE];
 const NOT_ALLOWED: &str = "not_allowed";
 const CROSS_SITE: &str = "cross_site";
 
+/// What the defence of sign-ins has done.
+const DEFENCES: [&str; 4] = [THROTTLED, ADDRESS_THROTTLED, LOCKED, FLOOD];
+const THROTTLED: &str = "account_throttled";
+const ADDRESS_THROTTLED: &str = "address_throttled";
+const LOCKED: &str = "account_locked";
+const FLOOD: &str = "flood";
+
 /// What can become of a new configuration.
 const RELOADS: [&str; 2] = [APPLIED, REFUSED];
 const APPLIED: &str = "applied";
@@ -55,6 +62,7 @@ const REFUSED: &str = "refused";
 #[derive(Clone)]
 pub struct Events {
     sign_ins: Words<8>,
+    defences: Words<4>,
     refreshes: Words<11>,
     sign_outs: Words<2>,
     denials: Words<2>,
@@ -87,6 +95,7 @@ impl Events {
                 "outcome",
                 SIGN_INS,
             ),
+            defences: defences(registry),
             refreshes: Words::new(
                 registry,
                 (
@@ -137,6 +146,10 @@ impl Events {
             Event::SignedIn { .. } => self.sign_ins.count(SIGNED_IN),
             Event::SignInRefused { reason, .. } => self.sign_ins.count(refused(*reason)),
             Event::PasswordChangeRequired(_) => self.sign_ins.count(CHANGE_REQUIRED),
+            Event::SignInsThrottled { .. } => self.defences.count(THROTTLED),
+            Event::AddressThrottled => self.defences.count(ADDRESS_THROTTLED),
+            Event::AccountLocked { .. } => self.defences.count(LOCKED),
+            Event::SignInFlood => self.defences.count(FLOOD),
             Event::SignedOut { .. } => self.sign_outs.count(SESSION),
             Event::SignedOutEverywhere(_) => self.sign_outs.count(EVERYWHERE),
             Event::PasswordChanged { .. } => {
@@ -166,6 +179,7 @@ impl Events {
             | Event::PasswordSet(_)
             | Event::UserDisabled(_)
             | Event::UserEnabled(_)
+            | Event::UserUnlocked(_)
             | Event::UserRemoved(_)
             | Event::SessionEvicted { .. }
             | Event::SessionEnded { .. }
@@ -175,6 +189,13 @@ impl Events {
             | Event::ConfigurationWarning { .. } => {}
         }
     }
+}
+
+/// What the defence of sign-ins does.
+fn defences(registry: &mut Registry) -> Words<4> {
+    let help = "How often somebody had to begin to wait before they may try to sign in again";
+    let name = ("sign_in_defences", help);
+    Words::new(registry, name, "measure", DEFENCES)
 }
 
 fn taken_over(registry: &mut Registry) -> Gauge {
