@@ -3,6 +3,7 @@
 pub mod admin_token;
 pub mod cookies;
 pub mod credentials;
+mod pace;
 mod receipt;
 pub mod refresh;
 pub mod refusal;

@@ -2,10 +2,12 @@
 //! table in `session::judge`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::authenticate::is_ours;
+use crate::authenticate::pace::Paces;
 use crate::authenticate::verify::last_token_ends;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, User, UserId, UserName};
@@ -84,6 +86,9 @@ pub enum RefreshError {
     /// Too many requests wait for new tokens of the same session.
     #[error("too many requests wait for new tokens of one session")]
     Crowded,
+    /// The tokens of this session were exchanged too often: not again for so long.
+    #[error("the tokens of one session are exchanged too often")]
+    TooOften(Duration),
     /// Whoever exchanges the token takes too long, or is gone.
     #[error("the exchange of a refresh token takes too long")]
     TimedOut,
@@ -98,6 +103,7 @@ pub struct Refresher {
     revocations: Arc<Revocations>,
     tokens: TokenSettings,
     settings: SessionSettings,
+    paces: Arc<Paces>,
 }
 
 impl Refresher {
@@ -115,6 +121,7 @@ impl Refresher {
             revocations,
             tokens,
             settings,
+            paces: Arc::default(),
         }
     }
 
@@ -221,6 +228,8 @@ impl Refresher {
         user: &User,
         now: Timestamp,
     ) -> Result<Option<Tokens>, RefreshError> {
+        let pace = self.paces.take(row.id, now);
+        pace.map_err(RefreshError::TooOften)?;
         let next_key = self.ring.next_key();
         let successor = presented.successor(next_key, &self.ring);
         let successor = successor.ok_or(RefreshError::KeyMissing)?;
@@ -295,7 +304,6 @@ fn tell_reuse(row: &SessionRow, presented: &RefreshToken, verdict: Verdict) {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Duration;
 
     use super::*;
     use crate::authenticate::{Authenticator, Credentials};

@@ -24,6 +24,8 @@ pub(super) fn note(audit: &Audit, source: &Source, outcome: &Result<Refreshed, R
         Ok(Refreshed::Refused { judged, .. }) => tell_refused(audit, source, judged.as_ref()),
         Ok(Refreshed::WrongType) => tell_refused(audit, source, None),
         Ok(Refreshed::NotOnTheWay) => {}
+        // Whoever goes on asking must not fill the log.
+        Err(RefreshError::TooOften(_)) => tracing::debug!("a session was refreshed too often"),
         Err(error) => {
             let error: &(dyn Error + 'static) = error;
             tracing::error!(error, "a refresh token could not be exchanged");

@@ -6,6 +6,7 @@ use http_body::Body;
 
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
+use super::too_many::too_many_attempts;
 use super::{
     ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, refuse_cross_site,
     too_many_groups,
@@ -61,6 +62,7 @@ where
         Ok(Refreshed::WrongType) => Err(Box::new(
             refused_token(Reason::WrongType).about(Detail::Refresh),
         )),
+        Err(RefreshError::TooOften(wait)) => Err(Box::new(too_many_attempts(*wait))),
         Err(RefreshError::TooLarge(error)) => Err(too_many_groups(error)),
         // The failure itself was logged where it happened, once for all who waited.
         Ok(Refreshed::NotOnTheWay) | Err(_) => Err(not_at_the_moment()),
