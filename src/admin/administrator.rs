@@ -8,14 +8,18 @@ use crate::authenticate::last_token_ends;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Gateway;
 use crate::identity::{Email, SessionId, User, UserId, UserName};
+use crate::login::{Defence, Marker};
 use crate::observe::{Audit, By, Event, Source};
 use crate::session::{Revocations, TokenSettings};
-use crate::store::{Directory, Opened, Sessions, StoreError};
+use crate::store::defences::DEFENCE_KEY;
+use crate::store::{AccountMark, Defences, Directory, Opened, Sessions, StoreError};
 
 /// Does what the commands and the admin API are for, and writes it down.
 pub struct Administrator {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) defences: Arc<dyn Defences>,
+    pub(super) marker: Marker,
     pub(super) by: By,
     pub(super) clock: Arc<dyn Clock>,
     audit: Audit,
@@ -27,6 +31,7 @@ pub struct Administrator {
 struct Here {
     revocations: Arc<Revocations>,
     tokens: TokenSettings,
+    defence: Defence,
 }
 
 /// Why something was not done.
@@ -55,6 +60,8 @@ impl Administrator {
         Self {
             directory: Arc::clone(&store.directory),
             sessions: Arc::clone(&store.sessions),
+            defences: Arc::clone(&store.defences),
+            marker: Marker::new(store.master.derive(DEFENCE_KEY)),
             by: By::CommandLine,
             clock: Arc::new(SystemClock),
             audit,
@@ -68,6 +75,8 @@ impl Administrator {
         Self {
             directory: Arc::clone(&gateway.directory),
             sessions: Arc::clone(&gateway.sessions),
+            defences: Arc::clone(&gateway.defences),
+            marker: gateway.login.defence().marker().clone(),
             by: By::Api,
             clock: Arc::clone(&gateway.clock),
             audit: gateway.audit.clone(),
@@ -75,6 +84,7 @@ impl Administrator {
             here: Some(Here {
                 revocations: Arc::clone(&gateway.revocations),
                 tokens: gateway.config.tokens.clone(),
+                defence: gateway.login.defence().clone(),
             }),
         }
     }
@@ -96,6 +106,13 @@ impl Administrator {
         if let Some(here) = &self.here {
             let until = last_token_ends(self.clock.now(), &here.tokens);
             here.revocations.end_user(user, epoch, until);
+        }
+    }
+
+    /// This account may be tried again at once, where a gateway runs here.
+    pub(super) fn forget_failures_of(&self, account: AccountMark) {
+        if let Some(here) = &self.here {
+            here.defence.unlock(account);
         }
     }
 

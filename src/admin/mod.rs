@@ -24,7 +24,7 @@ pub use administrator::{AdminError, Administrator};
 pub use keys::KeyFacts;
 pub use reload::{Reload, Reloaded, Reloads};
 pub use sessions::{EndedSession, LiveSession, SessionFacts};
-pub use users::{Newcomer, TemporaryPassword, UserFacts};
+pub use users::{Newcomer, Standing, TemporaryPassword, UserFacts};
 
 /// The answer of a probe.
 #[derive(Serialize)]

@@ -1,5 +1,7 @@
 //! The people who may sign in: added, shown, changed, disabled and removed.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::admin::{AdminError, Administrator};
@@ -56,13 +58,50 @@ pub struct UserFacts<'u> {
     disabled: bool,
     password_change_due: bool,
     password_expires_at: Option<String>,
+    locked_until: Option<String>,
     created_at: String,
+}
+
+/// A user, and whether they can sign in now.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Who.
+    pub user: User,
+    /// Until when too many failures keep them from signing in on unknown devices.
+    pub locked_until: Option<Timestamp>,
 }
 
 impl Administrator {
     /// Everybody, by name.
-    pub async fn users(&self) -> Result<Vec<User>, AdminError> {
-        Ok(self.directory.users().await?)
+    pub async fn users(&self) -> Result<Vec<Standing>, AdminError> {
+        let users = self.directory.users().await?;
+        let locks: HashMap<_, _> = self.defences.locks().await?.into_iter().collect();
+        let standing = |user: User| Standing {
+            locked_until: locks.get(&self.marker.account(user.name.as_str())).copied(),
+            user,
+        };
+        Ok(users.into_iter().map(standing).collect())
+    }
+
+    /// Whether somebody can sign in now.
+    pub async fn standing_of(&self, user: User) -> Result<Standing, AdminError> {
+        let account = self.marker.account(user.name.as_str());
+        let locks = self.defences.locks().await?;
+        let lock = locks.into_iter().find(|(of, _)| *of == account);
+        Ok(Standing {
+            user,
+            locked_until: lock.map(|(_, until)| until),
+        })
+    }
+
+    /// Forgets how often passwords of this user were guessed in vain, so that nobody has to wait.
+    pub async fn unlock_user(&self, name: &UserName) -> Result<User, AdminError> {
+        let user = self.find_user(name).await?;
+        let account = self.marker.account(user.name.as_str());
+        self.defences.unlock(account).await?;
+        self.forget_failures_of(account);
+        self.note_user(&user, Event::UserUnlocked);
+        Ok(user)
     }
 
     /// The user of this name.
@@ -194,8 +233,9 @@ fn taken(email: Option<Email>, name: UserName) -> AdminError {
     email.map_or(AdminError::NameTaken(name), AdminError::EmailTaken)
 }
 
-impl<'u> From<&'u User> for UserFacts<'u> {
-    fn from(user: &'u User) -> Self {
+impl<'u> From<&'u Standing> for UserFacts<'u> {
+    fn from(standing: &'u Standing) -> Self {
+        let Standing { user, locked_until } = standing;
         Self {
             id: user.id.as_str(),
             name: user.name.as_str(),
@@ -205,6 +245,7 @@ impl<'u> From<&'u User> for UserFacts<'u> {
             disabled: user.disabled,
             password_change_due: user.password_term.is_change_due(),
             password_expires_at: user.password_term.until().map(|until| until.to_string()),
+            locked_until: locked_until.map(|until| until.to_string()),
             created_at: user.created_at.to_string(),
         }
     }

@@ -2,26 +2,29 @@
 
 use serde::Serialize;
 
+use crate::admin::Standing;
 use crate::cli::output::columns;
 use crate::identity::{PasswordTerm, User};
 
 /// One line a user, below a header.
-pub(super) fn table(users: &[User]) -> String {
+pub(super) fn table(users: &[Standing]) -> String {
     let mut rows = vec![["NAME", "DISPLAY NAME", "EMAIL", "GROUPS", "STATUS"].map(str::to_owned)];
-    rows.extend(users.iter().map(|user| {
+    rows.extend(users.iter().map(|standing| {
+        let user = &standing.user;
         [
             user.name.to_string(),
             or_dash(user.display_name.as_ref()),
             or_dash(user.email.as_ref()),
             groups(user),
-            status(user).to_owned(),
+            status(standing),
         ]
     }));
     columns("", &rows)
 }
 
 /// One line a fact.
-pub(super) fn card(user: &User) -> String {
+pub(super) fn card(standing: &Standing) -> String {
+    let user = &standing.user;
     let password = match user.password_term {
         PasswordTerm::Lasting => "chosen".to_owned(),
         PasswordTerm::ChangeDue => "to be changed at the next sign-in".to_owned(),
@@ -32,7 +35,7 @@ pub(super) fn card(user: &User) -> String {
         ("display name", or_dash(user.display_name.as_ref())),
         ("email", or_dash(user.email.as_ref())),
         ("groups", groups(user)),
-        ("status", status(user).to_owned()),
+        ("status", status(standing)),
         ("password", password),
         ("added", user.created_at.to_string()),
         ("id", user.id.to_string()),
@@ -60,12 +63,11 @@ fn groups(user: &User) -> String {
     }
 }
 
-const fn status(user: &User) -> &'static str {
-    if user.disabled {
-        "disabled"
-    } else if user.password_term.is_change_due() {
-        "password change due"
-    } else {
-        "active"
+fn status(standing: &Standing) -> String {
+    match standing.locked_until {
+        _ if standing.user.disabled => "disabled".to_owned(),
+        Some(until) => format!("locked until {until}"),
+        None if standing.user.password_term.is_change_due() => "password change due".to_owned(),
+        None => "active".to_owned(),
     }
 }

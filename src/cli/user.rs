@@ -67,6 +67,12 @@ pub(super) enum Command {
         #[arg(value_parser = UserName::parse)]
         name: UserName,
     },
+    /// Let somebody try to sign in again at once, after too many failures
+    Unlock {
+        /// Their user name.
+        #[arg(value_parser = UserName::parse)]
+        name: UserName,
+    },
     /// Remove somebody and all sessions
     Remove {
         /// Their user name.
@@ -172,6 +178,7 @@ async fn execute(
         Command::Set(set) => change(set, admin).await,
         Command::Disable { name } => set_disabled(&name, true, admin).await,
         Command::Enable { name } => set_disabled(&name, false, admin).await,
+        Command::Unlock { name } => unlock(&name, admin).await,
         Command::Remove { name, yes } => {
             admin.find_user(&name).await.map_err(explained)?;
             let question = format!("Remove {name} and end all their sessions?");
@@ -262,10 +269,11 @@ async fn list(json: bool, admin: &Administrator) -> anyhow::Result<String> {
 
 async fn show(name: &UserName, json: bool, admin: &Administrator) -> anyhow::Result<String> {
     let user = admin.find_user(name).await.map_err(explained)?;
+    let standing = admin.standing_of(user).await?;
     if json {
-        listing::json(&UserFacts::from(&user))
+        listing::json(&UserFacts::from(&standing))
     } else {
-        Ok(listing::card(&user))
+        Ok(listing::card(&standing))
     }
 }
 
@@ -314,6 +322,14 @@ async fn set_disabled(
     } else {
         format!("enabled {}\n", user.name)
     })
+}
+
+async fn unlock(name: &UserName, admin: &Administrator) -> anyhow::Result<String> {
+    let user = admin.unlock_user(name).await.map_err(explained)?;
+    Ok(format!(
+        "unlocked {}: a running gateway lets them try again within about a second\n",
+        user.name
+    ))
 }
 
 async fn remove(name: &UserName, admin: &Administrator) -> anyhow::Result<String> {
@@ -435,6 +451,7 @@ mod tests {
             Command::Set(set),
             Command::Disable { name: who() },
             Command::Enable { name: who() },
+            Command::Unlock { name: who() },
             Command::Remove {
                 name: who(),
                 yes: true,

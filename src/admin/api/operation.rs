@@ -73,10 +73,14 @@ impl Call {
             }
             (Resource::User, ..) => {
                 let user = self.administrator.find_user(&named(parameter)?).await;
-                Ok(shown(&user.map_err(refused)?))
+                self.shown(user.map_err(refused)?).await
             }
             (Resource::Password, _, Some(fields)) => {
                 self.set_password(&named(parameter)?, fields).await
+            }
+            (Resource::Unlock, ..) => {
+                let unlocked = self.administrator.unlock_user(&named(parameter)?).await;
+                self.shown(unlocked.map_err(refused)?).await
             }
             (Resource::SessionsOfUser, &Method::DELETE, _) => {
                 let ended = self.administrator.end_sessions_of(&named(parameter)?).await;
@@ -108,6 +112,13 @@ impl Call {
             ))),
             None => Err(Box::new(Problem::unavailable("The gateway is stopping."))),
         }
+    }
+
+    /// A user as they stand now.
+    pub(super) async fn shown(&self, user: User) -> Answer {
+        let standing = self.administrator.standing_of(user).await;
+        let standing = standing.map_err(refused)?;
+        Ok(reply::json(StatusCode::OK, &UserFacts::from(&standing)))
     }
 
     async fn users(&self) -> Answer {
@@ -196,10 +207,6 @@ pub(super) fn parsed<T, E: Display>(
         )));
     }
     parse(text).map_err(|error| invalid(format!("The field {field} cannot be used: {error}.")))
-}
-
-pub(super) fn shown(user: &User) -> reply::Reply {
-    reply::json(StatusCode::OK, &UserFacts::from(user))
 }
 
 fn ended_many(ended: Result<usize, AdminError>) -> Answer {

@@ -11,6 +11,7 @@ pub(super) enum Resource {
     Users,
     User,
     Password,
+    Unlock,
     SessionsOfUser,
     Sessions,
     Session,
@@ -20,10 +21,11 @@ pub(super) enum Resource {
 }
 
 /// The path after the prefix, and the methods it takes.
-const PATHS: [(&str, Resource, &str); 9] = [
+const PATHS: [(&str, Resource, &str); 10] = [
     ("/users", Resource::Users, "GET, HEAD, POST"),
     ("/users/{name}", Resource::User, "GET, HEAD, PATCH, DELETE"),
     ("/users/{name}/password", Resource::Password, "PUT"),
+    ("/users/{name}/unlock", Resource::Unlock, "POST"),
     (
         "/users/{name}/sessions",
         Resource::SessionsOfUser,
@@ -67,7 +69,7 @@ impl Path {
     pub(super) fn takes_body(&self, method: &Method) -> bool {
         matches!(*method, Method::POST | Method::PUT | Method::PATCH)
             && self.allows(method)
-            && self.resource != Resource::Reload
+            && !matches!(self.resource, Resource::Reload | Resource::Unlock)
     }
 
     /// 405.

@@ -7,7 +7,7 @@ use http::header::{HeaderValue, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::operation::{Call, parsed, refused, shown};
+use super::operation::{Call, parsed, refused};
 use super::{Answer, PREFIX};
 use crate::admin::{Newcomer, TemporaryPassword, UserFacts};
 use crate::endpoints::body::{Fields, invalid};
@@ -49,12 +49,14 @@ impl Call {
         let hash = self.hash(&password).await?;
         let user = self.administrator.add_user(newcomer, hash).await;
         let user = user.map_err(refused)?;
+        let standing = self.administrator.standing_of(user).await;
+        let standing = standing.map_err(refused)?;
         let added = Added {
-            user: UserFacts::from(&user),
+            user: UserFacts::from(&standing),
             temporary_password: password.told(),
         };
         let mut reply = reply::json(StatusCode::CREATED, &added);
-        let name = utf8_percent_encode(user.name.as_str(), ESCAPED);
+        let name = utf8_percent_encode(standing.user.name.as_str(), ESCAPED);
         if let Ok(place) = HeaderValue::try_from(format!("{PREFIX}/users/{name}")) {
             reply.headers_mut().insert(LOCATION, place);
         }
@@ -97,7 +99,7 @@ impl Call {
             let set = administrator.set_disabled(name, disabled).await;
             user = set.map_err(refused)?;
         }
-        Ok(shown(&user))
+        self.shown(user).await
     }
 
     pub(super) async fn set_password(&self, name: &UserName, mut fields: Fields) -> Answer {
@@ -111,9 +113,10 @@ impl Call {
         Ok(match password.told() {
             None => reply::empty(StatusCode::NO_CONTENT),
             temporary_password => {
-                let user = UserFacts::from(&user);
+                let standing = self.administrator.standing_of(user).await;
+                let standing = standing.map_err(refused)?;
                 let set = Added {
-                    user,
+                    user: UserFacts::from(&standing),
                     temporary_password,
                 };
                 reply::json(StatusCode::OK, &set)
