@@ -62,6 +62,9 @@ impl House {
 
             [storage]
             url = "memory:"
+
+            [login]
+            min_duration = "0s"
             "#,
             upstream.url(),
             upstream.url(),

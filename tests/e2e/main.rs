@@ -30,6 +30,7 @@ mod flask_beside;
 mod flask_profile;
 mod forged_headers;
 mod forged_tokens;
+mod guessing;
 mod identity_headers;
 mod log_secrets;
 mod logrotate;

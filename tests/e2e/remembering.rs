@@ -20,7 +20,10 @@ fn lifetimes(answer: &Answer) -> Vec<(String, Option<u64>)> {
         let seconds = seconds.map(|seconds: u64| seconds.div_ceil(10) * 10);
         (cookie.split('=').next().unwrap().to_owned(), seconds)
     };
-    cookies.into_iter().map(lifetime).collect()
+    let of_session = cookies
+        .into_iter()
+        .filter(|cookie| !cookie.starts_with("vestibule_device="));
+    of_session.map(lifetime).collect()
 }
 
 fn sign_in(gateway: &Gateway, delivery: &str, remember: Option<bool>) -> Answer {

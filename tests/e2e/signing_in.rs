@@ -112,7 +112,7 @@ fn return_to_never_leaves_this_host() {
             own_path && !location.starts_with("/vestibule"),
             "{evil:?} leads to {location:?}"
         );
-        assert_eq!(answer.head.all("set-cookie").len(), 2, "{evil:?}");
+        assert_eq!(answer.head.all("set-cookie").len(), 3, "{evil:?}");
     }
 }
 
@@ -186,8 +186,8 @@ fn delivery_says_where_the_tokens_go() {
     let gateway = Gateway::in_front_of(&upstream);
     let cases = [
         ("token", true, true, 0),
-        ("cookie", false, false, 2),
-        ("hybrid", true, false, 1),
+        ("cookie", false, false, 3),
+        ("hybrid", true, false, 2),
     ];
     for (delivery, access, refresh, cookies) in cases {
         let answer = Request::post("/vestibule/login")

@@ -29,6 +29,7 @@ pub struct Setup {
     server: String,
     routes: String,
     sections: String,
+    login: String,
     users: Vec<(String, Vec<String>)>,
     environment: Vec<(&'static str, String)>,
     admin_token: Option<String>,
@@ -53,6 +54,7 @@ impl Setup {
             server: String::new(),
             routes: String::new(),
             sections: String::new(),
+            login: "min_duration = \"0s\"".to_owned(),
             users: Vec::new(),
             environment: Vec::new(),
             admin_token: None,
@@ -119,6 +121,12 @@ impl Setup {
         self
     }
 
+    /// With these lines of `[login]` instead of one by which refusals come at once.
+    pub fn login(mut self, lines: &str) -> Self {
+        self.login = lines.to_owned();
+        self
+    }
+
     /// With one more user, added by `vestibule user add NAME` with these options.
     pub fn user(mut self, name: &str, options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
@@ -135,8 +143,8 @@ impl Setup {
     /// The configuration as a file holds it.
     pub fn to_toml(&self) -> String {
         format!(
-            "[server]\nlisten = {:?}\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n{}",
-            self.listen, self.public_url, self.server, self.routes, self.sections
+            "[server]\nlisten = {:?}\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n{}\n{}[storage]\nurl = \"sqlite:vestibule.db\"\n\n[login]\n{}\n\n{}",
+            self.listen, self.public_url, self.server, self.routes, self.login, self.sections
         )
     }
 
@@ -330,8 +338,7 @@ impl Gateway {
     /// Stops it in good order and starts it again on the same configuration and database.
     pub fn restart(mut self) -> Self {
         self.terminate();
-        let status = self.wait_for_exit(TO_START);
-        assert!(status.success(), "{status}");
+        assert!(self.wait_for_exit(TO_START).success());
         self.start_again()
     }
 

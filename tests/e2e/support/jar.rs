@@ -75,8 +75,8 @@ impl Jar {
         u64::from_be_bytes(bytes[17..25].try_into().expect("eight bytes"))
     }
 
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether nothing is in it but what a device is known by.
+    pub fn is_signed_out(&self) -> bool {
+        self.0.keys().all(|name| name.contains("device"))
     }
 }
