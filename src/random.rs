@@ -2,6 +2,10 @@
 
 use std::cell::RefCell;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+
 /// `N` random bytes, fit for secrets.
 #[expect(
     clippy::expect_used,
@@ -33,6 +37,33 @@ pub fn id() -> [u8; 16] {
         *used += id.len();
         id
     })
+}
+
+/// A new private key for ECDSA with P-256, as PKCS#8.
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness no secret is safe: stopping is the only right answer"
+)]
+pub fn p256_private_key() -> Vec<u8> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+    let document = pair.and_then(|pair| pair.to_pkcs8v1());
+    let document = document.expect("the operating system gives random bytes");
+    document.as_ref().to_vec()
+}
+
+/// A new private RSA key of 3072 bits, as PKCS#8. Takes a second or so.
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness no secret is safe: stopping is the only right answer"
+)]
+pub fn rsa_private_key() -> Vec<u8> {
+    let pair = KeyPair::generate(KeySize::Rsa3072);
+    let document = pair.and_then(|pair| {
+        let document: Pkcs8V1Der<'_> = pair.as_der()?;
+        Ok(document)
+    });
+    let document = document.expect("the operating system gives random bytes");
+    document.as_ref().to_vec()
 }
 
 /// A password of letters and digits that cannot be confused with one another: 20 of them (about 116

@@ -6,6 +6,9 @@
     reason = "a test that panics is a test that fails"
 )]
 
+#[path = "../fuzz/keys.rs"]
+mod keys;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -172,8 +175,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let keys = KeyRing::first_keys([SEED, [2; 32], [3; 32], [4; 32]]).unwrap();
-        let ring = KeyRing::new(keys).unwrap();
+        let ring = keys::ring();
         let origin = "https://app.example".to_owned();
         Self {
             jwk: ring.jwks()["keys"][0].clone(),

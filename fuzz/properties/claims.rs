@@ -1,5 +1,8 @@
 //! Behind a good signature, too, only a token that says what ours say is accepted, and only while it lives; without one, none is.
 
+#[path = "../keys.rs"]
+mod keys;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -29,19 +32,16 @@ struct House {
     pair: Ed25519KeyPair,
 }
 
-static HOUSE: LazyLock<House> = LazyLock::new(|| {
-    let keys = KeyRing::first_keys([SEED, [2; 32], [3; 32], [4; 32]]).expect("keys");
-    House {
-        ring: KeyRing::new(keys).expect("a ring"),
-        settings: TokenSettings {
-            issuer: ISSUER.to_owned(),
-            audience: ISSUER.to_owned(),
-            access_ttl: TTL,
-            leeway: LEEWAY,
-            flask_claims: false,
-        },
-        pair: Ed25519KeyPair::from_seed_unchecked(&SEED).expect("a key"),
-    }
+static HOUSE: LazyLock<House> = LazyLock::new(|| House {
+    ring: keys::ring(),
+    settings: TokenSettings {
+        issuer: ISSUER.to_owned(),
+        audience: ISSUER.to_owned(),
+        access_ttl: TTL,
+        leeway: LEEWAY,
+        flask_claims: false,
+    },
+    pair: Ed25519KeyPair::from_seed_unchecked(&SEED).expect("a key"),
 });
 
 /// The first line is the header, the rest the payload: both are signed by the key of this installation.

@@ -10,8 +10,11 @@ use crate::gateway::Gateway;
 use crate::identity::{Email, SessionId, User, UserId, UserName};
 use crate::login::{Defence, Marker};
 use crate::observe::{Audit, By, Event, Source};
+use crate::session::key_plan::Refusal;
 use crate::session::{Revocations, TokenSettings};
 use crate::store::defences::DEFENCE_KEY;
+use crate::store::key_keeper::KeyKeeper;
+use crate::store::keys::KeyStore;
 use crate::store::{AccountMark, Defences, Directory, Opened, Sessions, StoreError};
 
 /// Does what the commands and the admin API are for, and writes it down.
@@ -20,6 +23,7 @@ pub struct Administrator {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) defences: Arc<dyn Defences>,
     pub(super) marker: Marker,
+    pub(super) keys: KeyStore,
     pub(super) by: By,
     pub(super) clock: Arc<dyn Clock>,
     audit: Audit,
@@ -30,6 +34,7 @@ pub struct Administrator {
 /// The running gateway, whose memory learns of what ended.
 struct Here {
     revocations: Arc<Revocations>,
+    keys: Arc<KeyKeeper>,
     tokens: TokenSettings,
     defence: Defence,
 }
@@ -49,6 +54,9 @@ pub enum AdminError {
     /// There never was such a session, or it was over long ago.
     #[error("there is no session {0}")]
     NoSuchSession(SessionId),
+    /// Nothing is done about keys that way.
+    #[error(transparent)]
+    Key(#[from] Refusal),
     /// Nothing is known about the outcome.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,7 +69,8 @@ impl Administrator {
             directory: Arc::clone(&store.directory),
             sessions: Arc::clone(&store.sessions),
             defences: Arc::clone(&store.defences),
-            marker: Marker::new(store.master.derive(DEFENCE_KEY)),
+            marker: Marker::new(store.keys.derive(DEFENCE_KEY)),
+            keys: store.keys.clone(),
             by: By::CommandLine,
             clock: Arc::new(SystemClock),
             audit,
@@ -77,12 +86,14 @@ impl Administrator {
             sessions: Arc::clone(&gateway.sessions),
             defences: Arc::clone(&gateway.defences),
             marker: gateway.login.defence().marker().clone(),
+            keys: gateway.keys.store().clone(),
             by: By::Api,
             clock: Arc::clone(&gateway.clock),
             audit: gateway.audit.clone(),
             source,
             here: Some(Here {
                 revocations: Arc::clone(&gateway.revocations),
+                keys: Arc::clone(&gateway.keys),
                 tokens: gateway.config.tokens.clone(),
                 defence: gateway.login.defence().clone(),
             }),
@@ -91,6 +102,14 @@ impl Administrator {
 
     pub(super) fn note(&self, event: Event<'_>) {
         self.audit.tell(&self.source, event);
+    }
+
+    /// The keys are known from now on, where a gateway runs here.
+    pub(super) async fn follow_keys(&self) -> Result<(), AdminError> {
+        match &self.here {
+            Some(here) => Ok(here.keys.follow().await?),
+            None => Ok(()),
+        }
     }
 
     /// The access tokens of this session are refused from now on, where a gateway runs here.

@@ -15,14 +15,17 @@ use crate::store::{Sessions, StoreError};
 /// An access token whose signature was checked.
 pub(super) struct Verified {
     pub(super) claims: Arc<Claims>,
+    /// With which key ring.
+    pub(super) ring: u64,
     /// Nothing is left to be noted about its refresh token, or somebody is about to.
     noted: AtomicBool,
 }
 
 impl Verified {
-    pub(super) const fn new(claims: Arc<Claims>) -> Self {
+    pub(super) const fn new(claims: Arc<Claims>, ring: u64) -> Self {
         Self {
             claims,
+            ring,
             noted: AtomicBool::new(false),
         }
     }

@@ -13,10 +13,12 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, User, UserId, UserName};
 use crate::random;
 use crate::session::access_token::TooLarge;
+use crate::session::refresh_token::RefreshTokenError;
 use crate::session::{
-    Delivery, KeyRing, RefreshToken, Revocations, RevokeReason, SessionRow, SessionSettings,
+    Delivery, RefreshToken, Revocations, RevokeReason, SessionRow, SessionSettings, SharedRing,
     TokenSettings, Tokens, Verdict, issue, judge, refresh_token,
 };
+use crate::store::key_keeper::KeyKeeper;
 use crate::store::{Loaded, Rotation, Sessions, StoreError};
 
 /// A token of no session that is known here (D1, D3).
@@ -83,6 +85,9 @@ pub enum RefreshError {
     /// The successor was derived with a key that this process does not have.
     #[error("the key that derives the next refresh token is not in the ring")]
     KeyMissing,
+    /// The token may be by a key that another process has begun to use.
+    #[error("a refresh token is of a key that is not in the ring")]
+    UnknownKey,
     /// Too many requests wait for new tokens of the same session.
     #[error("too many requests wait for new tokens of one session")]
     Crowded,
@@ -99,18 +104,20 @@ pub enum RefreshError {
 #[derive(Clone)]
 pub struct Refresher {
     sessions: Arc<dyn Sessions>,
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     revocations: Arc<Revocations>,
     tokens: TokenSettings,
     settings: SessionSettings,
     paces: Arc<Paces>,
+    /// Asked for keys that are not in the ring.
+    keys: Option<Arc<KeyKeeper>>,
 }
 
 impl Refresher {
     /// A refresher over this store.
     pub fn new(
         sessions: Arc<dyn Sessions>,
-        ring: Arc<KeyRing>,
+        ring: Arc<SharedRing>,
         revocations: Arc<Revocations>,
         tokens: TokenSettings,
         settings: SessionSettings,
@@ -122,20 +129,46 @@ impl Refresher {
             tokens,
             settings,
             paces: Arc::default(),
+            keys: None,
         }
     }
 
+    /// The same, which asks for keys that it does not know.
+    pub fn asking(mut self, keys: Arc<KeyKeeper>) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// Reads `text`. One that is not an authentic refresh token is refused here and costs no store
-    /// access (D1).
-    pub fn read(&self, text: &str) -> Result<RefreshToken, Box<Refreshed>> {
-        RefreshToken::parse(text, &self.ring).map_err(|_| {
-            let is_other = !text.starts_with(refresh_token::PREFIX) && is_ours(text);
-            Box::new(if is_other {
-                Refreshed::WrongType
-            } else {
-                UNKNOWN
-            })
-        })
+    /// access (D1), but for one that may be by a new key: the keys are read anew for it, once a second.
+    pub async fn read(&self, text: &str) -> Result<Result<RefreshToken, Refreshed>, RefreshError> {
+        let mut read = RefreshToken::parse(text, &self.ring.now());
+        if read.as_ref().err() == Some(&RefreshTokenError::UnknownKey) {
+            self.look_for_keys().await?;
+            read = RefreshToken::parse(text, &self.ring.now());
+        }
+        match read {
+            Ok(token) => Ok(Ok(token)),
+            Err(RefreshTokenError::UnknownKey) => Err(RefreshError::UnknownKey),
+            Err(RefreshTokenError::NotOurs)
+                if !text.starts_with(refresh_token::PREFIX) && is_ours(text) =>
+            {
+                Ok(Err(Refreshed::WrongType))
+            }
+            Err(RefreshTokenError::NotOurs | RefreshTokenError::Forged) => Ok(Err(UNKNOWN)),
+        }
+    }
+
+    /// Which ring is in use.
+    pub(super) fn ring_generation(&self) -> u64 {
+        self.ring.now().generation()
+    }
+
+    async fn look_for_keys(&self) -> Result<(), StoreError> {
+        match &self.keys {
+            Some(keys) => keys.look_anew().await,
+            None => Ok(()),
+        }
     }
 
     /// Presents a token.
@@ -185,9 +218,16 @@ impl Refresher {
             },
             (Verdict::Same, Some(user)) => given(self.pair(&row, user, presented, now)?),
             (Verdict::Redeliver, Some(user)) => {
-                let successor = presented.replaced_by(&row.current, row.next_key, &self.ring);
-                let successor = successor.ok_or(RefreshError::KeyMissing)?;
-                given(self.pair(&row, user, &successor, now)?)
+                let successor = presented.replaced_by(&row.current, row.next_key, &self.ring.now());
+                match successor {
+                    Some(successor) => given(self.pair(&row, user, &successor, now)?),
+                    // The key was taken away: nobody can make that token again.
+                    None if self.ring.now().is_past_next_key(row.next_key) => refused(true),
+                    None => {
+                        self.look_for_keys().await?;
+                        Ok(None)
+                    }
+                }
             }
             (Verdict::Revoked, _) => {
                 // Another process may have ended it.
@@ -230,8 +270,11 @@ impl Refresher {
     ) -> Result<Option<Tokens>, RefreshError> {
         let pace = self.paces.take(row.id, now);
         pace.map_err(RefreshError::TooOften)?;
-        let next_key = self.ring.next_key();
-        let successor = presented.successor(next_key, &self.ring);
+        let (next_key, successor) = {
+            let ring = self.ring.now();
+            let next_key = ring.next_key();
+            (next_key, presented.successor(next_key, &ring))
+        };
         let successor = successor.ok_or(RefreshError::KeyMissing)?;
         let idle_expires_at = (now + self.settings.idle_ttl).min(row.absolute_expires_at);
         let rotation = Rotation {
@@ -260,7 +303,7 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<Tokens, RefreshError> {
         let id = random::bytes();
-        let tokens = issue(row, user, refresh, now, id, &self.tokens, &self.ring)?;
+        let tokens = issue(row, user, refresh, now, id, &self.tokens, &self.ring.now())?;
         Ok(tokens)
     }
 
@@ -311,6 +354,7 @@ mod tests {
     use crate::identity::{PasswordHash, PasswordTerm, Reason, Refused, UserId, UserName, Visitor};
     use crate::login::{OpenSession, Opener};
     use crate::policy::RevocationCheck;
+    use crate::session::key_ring::samples;
     use crate::session::{Delivery, OnStale, Staleness};
     use crate::store::memory::MemoryStore;
     use crate::store::{AddUser, Directory, NewUser};
@@ -343,8 +387,7 @@ mod tests {
         async fn with(then: OnStale) -> Self {
             let clock = Arc::new(HandMoved::default());
             let store = Arc::new(MemoryStore::new(clock.clone()));
-            let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
-            let ring = Arc::new(KeyRing::new(keys).unwrap());
+            let ring = Arc::new(SharedRing::new(samples::ring()));
             let revocations = Arc::new(Revocations::default());
             let tokens = TokenSettings {
                 issuer: "https://app.example".to_owned(),
@@ -417,9 +460,9 @@ mod tests {
         }
 
         async fn presented(&self, text: &str) -> Result<Refreshed, RefreshError> {
-            match self.refresher.read(text) {
+            match self.refresher.read(text).await? {
                 Ok(token) => self.refresher.exchange(&token, Occasion::Asked).await,
-                Err(refused) => Ok(*refused),
+                Err(refused) => Ok(refused),
             }
         }
 

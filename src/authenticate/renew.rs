@@ -78,7 +78,7 @@ impl Authenticator {
             Visitor::Stranger => Access::Missing,
             Visitor::Refused(_) => Access::Useless(self.session_of(access)),
         };
-        match RefreshToken::parse(refresh, self.ring()) {
+        match RefreshToken::parse(refresh, &self.ring().now()) {
             Ok(refresh) if self.revocations().name(refresh.session) => match judge(access, refresh)
             {
                 Renewal::Present(_) => Renewal::Leave,

@@ -63,6 +63,8 @@ struct Flight {
 #[derive(Clone)]
 struct Landed {
     at: Timestamp,
+    /// With which key ring.
+    ring: u64,
     outcome: Outcome,
 }
 
@@ -167,13 +169,15 @@ impl SharedRefresher {
 
     /// Presents `text`, as somebody asks who wants a new pair.
     pub async fn refresh(&self, text: &str, source: &Source) -> Outcome {
-        match self.refresher.read(text) {
-            Ok(presented) => self.present(presented, Occasion::Asked, source).await,
-            Err(refused) => {
-                let outcome = Ok(*refused);
+        match self.refresher.read(text).await {
+            Ok(Ok(presented)) => self.present(presented, Occasion::Asked, source).await,
+            Ok(Err(refused)) => {
+                let outcome = Ok(refused);
                 told::note(&self.audit, source, &outcome);
                 Arc::new(outcome)
             }
+            // Anybody can make a text of a key that nobody knows: it is no line in a log.
+            Err(error) => Arc::new(Err(error)),
         }
     }
 
@@ -264,7 +268,8 @@ impl SharedRefresher {
     /// Whether whoever comes by on this occasion may have what was said before.
     fn may_share(&self, landed: &Landed, occasion: Occasion) -> bool {
         let now = self.flights.clock.now();
-        if now < landed.at || now >= landed.at + self.shared_for() {
+        let is_of_another_ring = landed.ring != self.refresher.ring_generation();
+        if now < landed.at || now >= landed.at + self.shared_for() || is_of_another_ring {
             return false;
         }
         match &*landed.outcome {
@@ -318,11 +323,13 @@ impl InFlight {
         lander: watch::Sender<Option<Landed>>,
     ) {
         let (shared, flights) = (&self.shared, &self.shared.flights);
+        let ring = shared.refresher.ring_generation();
         let outcome = shared.refresher.exchange(&presented, occasion).await;
         told::note(&shared.audit, &source, &outcome);
         flights.learn(&outcome);
         let landed = Landed {
             at: flights.clock.now(),
+            ring,
             outcome: Arc::new(outcome),
         };
         let is_kept =
@@ -353,12 +360,12 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::observe::Metrics;
-    use crate::session::{KeyRing, SessionSettings, TokenSettings};
+    use crate::session::key_ring::samples;
+    use crate::session::{SessionSettings, SharedRing, TokenSettings};
     use crate::store::memory::MemoryStore;
 
     fn refresher() -> SharedRefresher {
         let clock = Arc::new(SystemClock);
-        let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
         let revocations = Arc::new(Revocations::default());
         let tokens = TokenSettings {
             issuer: String::new(),
@@ -378,7 +385,7 @@ mod tests {
         SharedRefresher::new(
             Refresher::new(
                 Arc::new(MemoryStore::new(clock.clone())),
-                Arc::new(KeyRing::new(keys).unwrap()),
+                Arc::new(SharedRing::new(samples::ring())),
                 revocations.clone(),
                 tokens,
                 settings,

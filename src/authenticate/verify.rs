@@ -13,17 +13,18 @@ use crate::identity::{Proof, Reason, Refused, Visitor};
 use crate::observe::metrics::tokens::Lookups;
 use crate::policy::RevocationCheck;
 use crate::session::{
-    Claims, KeyRing, OnStale, Revocations, Staleness, TokenError, TokenSettings, access_token,
+    Claims, OnStale, Revocations, SharedRing, Staleness, TokenError, TokenSettings, access_token,
 };
 
 /// Turns credentials into a visitor. Shared by all threads.
 pub struct Authenticator {
     settings: TokenSettings,
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     revocations: Arc<Revocations>,
     staleness: Staleness,
     /// Facts about tokens whose signature was checked, by the whole token. Only good tokens are
-    /// kept, so that nobody can fill it with forged ones.
+    /// kept, so that nobody can fill it with forged ones. What was checked with another ring is checked
+    /// again: its key may have been taken away.
     verified: Cache<Box<str>, Arc<Verified>, ByBytes>,
     lookups: Lookups,
     /// Told of every token that is accepted.
@@ -34,7 +35,7 @@ impl Authenticator {
     /// `cache_bytes`: how much memory verified tokens may take.
     pub fn new(
         settings: TokenSettings,
-        ring: Arc<KeyRing>,
+        ring: Arc<SharedRing>,
         revocations: Arc<Revocations>,
         staleness: Staleness,
         cache_bytes: u64,
@@ -139,13 +140,16 @@ impl Authenticator {
     }
 
     fn verified(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
-        if let Some(verified) = self.verified.get(token) {
+        let ring = self.ring.now();
+        if let Some(verified) = self.verified.get(token)
+            && verified.ring == ring.generation()
+        {
             self.lookups.hits.inc();
             return Ok(verified);
         }
         self.lookups.misses.inc();
-        let claims = access_token::verify(token, &self.settings, &self.ring)?;
-        let verified = Arc::new(Verified::new(Arc::new(claims)));
+        let claims = access_token::verify(token, &self.settings, &ring)?;
+        let verified = Arc::new(Verified::new(Arc::new(claims), ring.generation()));
         self.verified.insert(token.into(), Arc::clone(&verified));
         Ok(verified)
     }
@@ -154,7 +158,7 @@ impl Authenticator {
         &self.settings
     }
 
-    pub(super) fn ring(&self) -> &KeyRing {
+    pub(super) fn ring(&self) -> &SharedRing {
         &self.ring
     }
 

@@ -112,7 +112,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Check => check::run(&load()?, &file),
         Command::User(command) => user::run(command, &load()?),
         Command::Session(command) => session::run(command, &load()?),
-        Command::Key(command) => key::run(&command, &load()?),
+        Command::Key(command) => key::run(command, &load()?),
         Command::Healthcheck => healthcheck::run(load()?.server.admin_listen),
         Command::Explain(question) => explain::run(question, load()?),
         Command::Completions(shell) => shell.print(Arguments::command()),

@@ -346,7 +346,9 @@ pub(super) fn explained(error: AdminError) -> anyhow::Error {
         AdminError::NoSuchUser(_) => "`vestibule user list` shows everybody".to_owned(),
         AdminError::NameTaken(name) => format!("`vestibule user set {name} …` changes them"),
         AdminError::NoSuchSession(_) => "`vestibule session list` shows those that live".to_owned(),
-        AdminError::EmailTaken(_) | AdminError::Store(_) => return error.into(),
+        AdminError::EmailTaken(_) | AdminError::Key(_) | AdminError::Store(_) => {
+            return error.into();
+        }
     };
     anyhow!("{error}: {command}")
 }

@@ -35,7 +35,7 @@ use thiserror::Error;
 use crate::identity::password::{HashPolicy, PasswordRules};
 use crate::policy::{Routes, TrustedOrigins};
 use crate::reply::Profile;
-use crate::session::{SessionSettings, Staleness, TokenSettings};
+use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
 pub use admin::AdminSettings;
 pub use headers::HeaderSettings;
@@ -71,6 +71,8 @@ pub struct Config {
     pub storage: StorageSettings,
     /// `[tokens]`.
     pub tokens: TokenSettings,
+    /// `[tokens]`: what they are signed with, and for how long.
+    pub keys: KeySettings,
     /// `[sessions]`.
     pub sessions: SessionSettings,
     /// `[sessions]`: how long the store may be silent about what was ended.
@@ -169,7 +171,12 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let profile = profile::read(&mut root);
     let server = server::read(root.section("server"), folder, &mut warnings);
     let storage = storage::read(root.section("storage"), folder, &mut warnings);
-    let tokens = tokens::read(root.section("tokens"), server.as_ref(), profile);
+    let (tokens, keys) = tokens::read(
+        root.section("tokens"),
+        server.as_ref(),
+        profile,
+        &mut warnings,
+    );
     let (sessions, staleness) = sessions::read(
         root.section("sessions"),
         tokens.access_ttl,
@@ -192,6 +199,10 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         routes,
         storage: storage?,
         tokens,
+        keys: KeySettings {
+            longest_session: sessions.absolute_ttl,
+            ..keys
+        },
         sessions,
         staleness,
         login,

@@ -24,6 +24,7 @@ impl Config {
             routes,
             storage,
             tokens,
+            keys,
             sessions,
             staleness,
             login,
@@ -38,7 +39,20 @@ impl Config {
         changes.server(server, &mut new.server);
         changes.live("routes", routes, &new.routes);
         changes.fixed("storage", storage, &mut new.storage);
-        changes.live("tokens", tokens, &new.tokens);
+        let tokens = (
+            tokens,
+            keys.algorithm,
+            keys.rotate_every,
+            keys.publish_ahead,
+        );
+        let new_keys = &new.keys;
+        let new_tokens = (
+            &new.tokens,
+            new_keys.algorithm,
+            new_keys.rotate_every,
+            new_keys.publish_ahead,
+        );
+        changes.live("tokens", &tokens, &new_tokens);
         let sessions = (sessions, staleness);
         changes.live("sessions", &sessions, &(&new.sessions, &new.staleness));
         changes.live("login", login, &new.login);
@@ -197,6 +211,10 @@ mod tests {
             ("limits.head_bytes = '16KiB'", "", vec!["server.limits"]),
             ("", "allow = 'anyone'", vec!["routes"]),
             ("", "[tokens]\naccess_ttl = '1m'", vec!["tokens"]),
+            ("", "[tokens]\nalgorithm = 'ES256'", vec!["tokens"]),
+            ("", "[tokens]\nrotate_every = '90d'", vec!["tokens"]),
+            ("", "[tokens]\npublish_ahead = '1h'", vec!["tokens"]),
+            ("", "[sessions]\nabsolute_ttl = '20d'", vec!["sessions"]),
             ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),

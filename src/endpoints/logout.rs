@@ -91,7 +91,7 @@ where
 
 /// The sessions of all authentic tokens among these, live or over, of either type.
 fn sessions_of(gateway: &Gateway, presented: [Option<&str>; 4]) -> Vec<SessionId> {
-    let session_of = |text| match RefreshToken::parse(text, &gateway.ring) {
+    let session_of = |text| match RefreshToken::parse(text, &gateway.ring.now()) {
         Ok(token) => Some(token.session),
         Err(_) => {
             let claims = gateway.authenticator.authentic(text);

@@ -74,7 +74,7 @@ fn is_in_cookies(gateway: &Gateway, known: &Known, id: SessionId, headers: &Head
     let pair = gateway.cookies.read(headers).unwrap_or_default();
     let refresh = pair
         .refresh
-        .map(|text| RefreshToken::parse(text, &gateway.ring));
+        .map(|text| RefreshToken::parse(text, &gateway.ring.now()));
     match refresh {
         Some(Ok(token)) => token.session == id,
         Some(Err(_)) | None => known.proof == Proof::Cookie && known.session == id,

@@ -279,7 +279,7 @@ impl Explainer {
 
     /// What a browser sends: both cookies.
     fn cookies(&self, access: &str, session: SessionState) -> Option<HeaderValue> {
-        let refresh = RefreshToken::first(session.id(), [0; 32]).to_text(&self.gateway.ring);
+        let refresh = RefreshToken::first(session.id(), [0; 32]).to_text(&self.gateway.ring.now());
         self.gateway
             .cookies
             .sent_with_both(access, refresh.expose())
@@ -313,6 +313,6 @@ impl Explainer {
             session_ends_at: issued_at + settings.access_ttl,
             id: [0; 16],
         };
-        Ok(access_token::mint(&what, settings, &self.gateway.ring)?.text)
+        Ok(access_token::mint(&what, settings, &self.gateway.ring.now())?.text)
     }
 }

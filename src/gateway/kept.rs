@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::gateway::Background;
 use crate::login::{Defence, Hasher, LocalLogin};
 use crate::observe::Metrics;
-use crate::session::{KeyRing, Revocations};
+use crate::session::Revocations;
 use crate::store::defences::DEFENCE_KEY;
+use crate::store::key_keeper::KeyKeeper;
 use crate::store::{self, Defences, Directory, Sessions, Spans, StoreError};
 
 /// What every gateway of one process shares.
@@ -22,7 +23,7 @@ pub(super) struct Kept {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) defences: Arc<dyn Defences>,
-    pub(super) ring: Arc<KeyRing>,
+    pub(super) keys: Arc<KeyKeeper>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) flights: Arc<Flights>,
     pub(super) login: LocalLogin,
@@ -40,13 +41,14 @@ impl Kept {
     ) -> Result<Self, StoreError> {
         let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
         let opened = opened.measured(&metrics.store);
-        let ring = store::keys::load_or_create(&*opened.directory, &opened.master).await?;
+        let defence_key = opened.keys.derive(DEFENCE_KEY);
+        let keys = KeyKeeper::open(opened.keys, config.keys).await?;
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         warn_of_the_future(&*opened.sessions, clock.now()).await?;
         let defence = Defence::open(
             Arc::clone(&opened.defences),
             Arc::clone(&clock),
-            opened.master.derive(DEFENCE_KEY),
+            defence_key,
             config.login,
         );
         let login = LocalLogin::new(
@@ -63,7 +65,7 @@ impl Kept {
             directory: opened.directory,
             sessions: opened.sessions,
             defences: opened.defences,
-            ring: Arc::new(ring),
+            keys: Arc::new(keys),
             revocations,
             flights: Arc::new(flights),
             login,

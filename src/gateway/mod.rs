@@ -18,11 +18,13 @@ use crate::gateway::kept::{Kept, spans};
 use crate::gateway::logs::Logs;
 use crate::login::{LocalLogin, Opener, PasswordChanger};
 use crate::observe::metrics::Meters;
-use crate::observe::{self, AccessLog, Audit, Metrics, Sink, Traces};
+use crate::observe::{self, AccessLog, Audit, By, Event, Metrics, Sink, Source, Traces};
 use crate::pages::Pages;
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
-use crate::session::{KeyRing, Revocations};
+use crate::session::{Revocations, SharedRing};
+use crate::store::key_keeper::KeyKeeper;
+use crate::store::keys::KeysChanged;
 use crate::store::{self, Defences, Directory, Sessions, StoreError};
 
 pub use background::Background;
@@ -39,8 +41,10 @@ pub struct Gateway {
     pub routes: Routes,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The keys.
-    pub ring: Arc<KeyRing>,
+    /// The keys in use.
+    pub ring: Arc<SharedRing>,
+    /// Keeps them as the store and the time say.
+    pub keys: Arc<KeyKeeper>,
     /// What was ended lately.
     pub revocations: Arc<Revocations>,
     /// The users.
@@ -148,7 +152,7 @@ impl Gateway {
             directory,
             sessions,
             defences,
-            ring,
+            keys,
             revocations,
             flights,
             login,
@@ -156,6 +160,7 @@ impl Gateway {
             metrics,
         } = kept;
         let login = login.under(config.login, &config.hashing);
+        let ring = Arc::clone(keys.ring());
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);
@@ -166,7 +171,7 @@ impl Gateway {
             refresher: refresher(
                 &config,
                 &sessions,
-                &ring,
+                &keys,
                 (&revocations, &flights),
                 &logs.audit,
             ),
@@ -189,6 +194,7 @@ impl Gateway {
             config,
             clock,
             ring,
+            keys,
             revocations,
             flights,
             directory,
@@ -208,7 +214,7 @@ impl Gateway {
             directory: Arc::clone(&self.directory),
             sessions: Arc::clone(&self.sessions),
             defences: Arc::clone(&self.defences),
-            ring: Arc::clone(&self.ring),
+            keys: Arc::clone(&self.keys),
             revocations: Arc::clone(&self.revocations),
             flights: Arc::clone(&self.flights),
             login: self.login.clone(),
@@ -217,10 +223,31 @@ impl Gateway {
         }
     }
 
-    /// Learns what other processes have ended meanwhile.
+    /// Learns what other processes have ended meanwhile, and what became of the keys. Where it cannot
+    /// learn of the keys, it knows of no end either: a key may have been taken away.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
+        self.keys.follow().await?;
         let (sessions, revocations) = (&*self.sessions, &*self.revocations);
         store::catch_up(sessions, revocations, self.clock.now(), spans(&self.config)).await
+    }
+
+    /// Makes the keys that are due, and drops those that are gone.
+    pub async fn tend_keys(&self) -> Result<(), StoreError> {
+        self.note_keys(&self.keys.tend().await?);
+        Ok(())
+    }
+
+    /// Makes the keys that this configuration asks for.
+    pub async fn adopt_key_settings(&self) -> Result<(), StoreError> {
+        self.note_keys(&self.keys.adopt(self.config.keys).await?);
+        Ok(())
+    }
+
+    fn note_keys(&self, changed: &KeysChanged) {
+        for key in &changed.made {
+            let event = Event::key_made(key, By::Itself);
+            self.audit.tell(&Source::default(), event);
+        }
     }
 
     /// Whether the store has not said for too long what was ended.
@@ -258,17 +285,18 @@ fn routes(config: &Config) -> Result<Routes, RouteError> {
 fn refresher(
     config: &Config,
     sessions: &Arc<dyn Sessions>,
-    ring: &Arc<KeyRing>,
+    keys: &Arc<KeyKeeper>,
     (revocations, flights): (&Arc<Revocations>, &Arc<Flights>),
     audit: &Audit,
 ) -> SharedRefresher {
     let refresher = Refresher::new(
         Arc::clone(sessions),
-        Arc::clone(ring),
+        Arc::clone(keys.ring()),
         Arc::clone(revocations),
         config.tokens.clone(),
         config.sessions,
-    );
+    )
+    .asking(Arc::clone(keys));
     SharedRefresher::new(
         refresher,
         Arc::clone(revocations),
@@ -283,7 +311,7 @@ fn password_changer(
     directory: &Arc<dyn Directory>,
     sessions: &Arc<dyn Sessions>,
     login: &LocalLogin,
-    ring: &Arc<KeyRing>,
+    ring: &Arc<SharedRing>,
 ) -> PasswordChanger {
     PasswordChanger::new(
         Arc::clone(directory),
@@ -297,7 +325,7 @@ fn password_changer(
 
 fn authenticator(
     config: &Config,
-    ring: &Arc<KeyRing>,
+    ring: &Arc<SharedRing>,
     revocations: &Arc<Revocations>,
     metrics: &Metrics,
 ) -> Authenticator {

@@ -10,7 +10,7 @@ use crate::identity::{PasswordHash, SessionId, User};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
-    Delivery, KeyRing, RefreshToken, SessionRow, SessionSettings, TokenSettings, Tokens, issue,
+    Delivery, RefreshToken, SessionRow, SessionSettings, SharedRing, TokenSettings, Tokens, issue,
 };
 use crate::store::{NewSession, Sessions, StoreError};
 
@@ -59,7 +59,7 @@ pub enum OpenError {
 pub struct Opener {
     sessions: Arc<dyn Sessions>,
     clock: Arc<dyn Clock>,
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     tokens: TokenSettings,
     settings: SessionSettings,
 }
@@ -69,7 +69,7 @@ impl Opener {
     pub fn new(
         sessions: Arc<dyn Sessions>,
         clock: Arc<dyn Clock>,
-        ring: Arc<KeyRing>,
+        ring: Arc<SharedRing>,
         tokens: TokenSettings,
         settings: SessionSettings,
     ) -> Self {
@@ -125,7 +125,15 @@ impl Opener {
         let replaces = wanted.replaces;
         let row = self.row(user, wanted, &refresh, now);
         let jti = random::bytes();
-        let tokens = issue(&row, user, &refresh, now, jti, &self.tokens, &self.ring)?;
+        let tokens = issue(
+            &row,
+            user,
+            &refresh,
+            now,
+            jti,
+            &self.tokens,
+            &self.ring.now(),
+        )?;
         let session = NewSession {
             row,
             replaces,
@@ -172,7 +180,7 @@ impl Opener {
             generation: refresh.generation,
             current: refresh.hash(),
             previous: None,
-            next_key: self.ring.next_key(),
+            next_key: self.ring.now().next_key(),
             rotated_at: None,
             confirmed_at: None,
             straggler_at: None,

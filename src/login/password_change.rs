@@ -11,7 +11,7 @@ use crate::login::{Busy, Caller, LocalLogin, SignIn};
 use crate::random;
 use crate::session::access_token::TooLarge;
 use crate::session::{
-    KeyRing, RefreshToken, SessionRow, SessionSettings, TokenSettings, Tokens, issue,
+    RefreshToken, SessionRow, SessionSettings, SharedRing, TokenSettings, Tokens, issue,
 };
 use crate::store::{Directory, KeptSession, Loaded, Rotation, Sessions, StoreError};
 
@@ -61,7 +61,7 @@ pub struct PasswordChanger {
     directory: Arc<dyn Directory>,
     sessions: Arc<dyn Sessions>,
     login: LocalLogin,
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     tokens: TokenSettings,
     settings: SessionSettings,
 }
@@ -72,7 +72,7 @@ impl PasswordChanger {
         directory: Arc<dyn Directory>,
         sessions: Arc<dyn Sessions>,
         login: LocalLogin,
-        ring: Arc<KeyRing>,
+        ring: Arc<SharedRing>,
         tokens: TokenSettings,
         settings: SessionSettings,
     ) -> Self {
@@ -131,9 +131,13 @@ impl PasswordChanger {
             // Changed in this very session meanwhile: what was asked for is not the current one.
             return Ok(Some(PasswordChange::WrongPassword));
         }
-        let next_key = self.ring.next_key();
-        let refresh =
-            RefreshToken::replacement(row.id, row.generation, &row.current, next_key, &self.ring);
+        let (next_key, refresh) = {
+            let ring = self.ring.now();
+            let (next_key, generation) = (ring.next_key(), row.generation);
+            let replacement =
+                RefreshToken::replacement(row.id, generation, &row.current, next_key, &ring);
+            (next_key, replacement)
+        };
         let refresh = refresh.ok_or(PasswordChangeError::KeyMissing)?;
         let idle_expires_at = (now + self.settings.idle_ttl).min(row.absolute_expires_at);
         let kept = KeptSession {
@@ -154,7 +158,15 @@ impl PasswordChanger {
             ..row
         };
         let id = random::bytes();
-        let tokens = issue(&row, &user, &refresh, now, id, &self.tokens, &self.ring)?;
+        let tokens = issue(
+            &row,
+            &user,
+            &refresh,
+            now,
+            id,
+            &self.tokens,
+            &self.ring.now(),
+        )?;
         let changed = self
             .directory
             .change_password(user.name, hash.clone(), kept);

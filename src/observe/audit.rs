@@ -1,17 +1,21 @@
 //! The audit log: one line of JSON for every event about sign-ins, sessions and users.
 
+mod keys;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::LogTarget;
 use crate::identity::{Identity, SessionId, User, UserId, UserName};
 use crate::observe::metrics::Events;
 use crate::observe::{Moment, OpenError, Sink, shown, shown_if};
 use crate::request::{RequestFacts, RequestId};
 use crate::session::{Delivery, Verdict};
+
+pub use keys::KeyName;
 
 /// Takes events. Cheap to clone.
 #[derive(Clone)]
@@ -199,6 +203,30 @@ pub enum Event<'a> {
         /// By which way.
         by: By,
     },
+    /// A key was made, or begins earlier than it would have.
+    KeyMade {
+        /// Which key.
+        #[serde(flatten)]
+        key: KeyName<'a>,
+        /// When its use begins.
+        #[serde(serialize_with = "shown")]
+        signs_from: Timestamp,
+        /// By which way.
+        by: By,
+    },
+    /// A key was taken away: nothing it made is good any more.
+    KeyRevoked {
+        /// Which key.
+        #[serde(flatten)]
+        key: KeyName<'a>,
+        /// By which way.
+        by: By,
+    },
+    /// All keys were sealed with a new master key.
+    MasterKeyChanged {
+        /// By which way.
+        by: By,
+    },
     /// Somebody called the admin API with a token that is not the admin token.
     AdminTokenRefused,
     /// The gateway accepts requests.
@@ -248,6 +276,8 @@ pub enum By {
     CommandLine,
     /// The admin API.
     Api,
+    /// Nobody did: the gateway looks after it.
+    Itself,
 }
 
 /// Why a sign-in was refused.

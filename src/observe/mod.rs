@@ -12,7 +12,7 @@ use std::fmt;
 use crate::clock::Timestamp;
 
 pub use access::{AccessLog, Entry};
-pub use audit::{Audit, By, Deed, Event, Person, Source};
+pub use audit::{Audit, By, Deed, Event, KeyName, Person, Source};
 pub use log::{ApplicationLog, Level, start_log};
 pub use metrics::Metrics;
 pub use sink::{OpenError, Sink};

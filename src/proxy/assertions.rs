@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use crate::clock::Timestamp;
 use crate::identity::{Known, SessionId};
 use crate::policy::{RouteId, RouteName};
-use crate::session::{KeyRing, assertion};
+use crate::session::{SharedRing, assertion};
 
 /// An assertion that ends sooner is not sent any more.
 const LEAST_LEFT: Duration = Duration::from_secs(30);
@@ -24,17 +24,18 @@ const OVERHEAD: u64 = 128;
 
 /// Signs assertions and keeps them while they can be sent again. Shared by all threads.
 pub(super) struct Assertions {
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     issuer: String,
     held: Cache<Key, Held, ByLength>,
 }
 
-/// All that an assertion says follows from these. The key ring does not change.
+/// All that an assertion says follows from these, and who signed it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     session: SessionId,
     claims_epoch: u64,
     route: RouteId,
+    ring: u64,
 }
 
 #[derive(Clone)]
@@ -48,7 +49,7 @@ struct ByLength;
 
 impl Assertions {
     /// None yet.
-    pub(super) fn new(ring: Arc<KeyRing>, issuer: String) -> Self {
+    pub(super) fn new(ring: Arc<SharedRing>, issuer: String) -> Self {
         let estimate = usize::try_from(CAPACITY / TYPICAL).unwrap_or(usize::MAX);
         Self {
             ring,
@@ -65,17 +66,19 @@ impl Assertions {
         audience: &RouteName,
         now: Timestamp,
     ) -> Option<HeaderValue> {
+        let ring = self.ring.now();
         let key = Key {
             session: known.session,
             claims_epoch: known.claims_epoch,
             route,
+            ring: ring.generation(),
         };
         if let Some(held) = self.held.get(&key)
             && held.may_be_sent(now)
         {
             return Some(held.value);
         }
-        let text = assertion::mint(known, &self.issuer, audience.as_str(), now, &self.ring);
+        let text = assertion::mint(known, &self.issuer, audience.as_str(), now, &ring);
         let value = HeaderValue::try_from(text).ok()?;
         let held = Held {
             value: value.clone(),

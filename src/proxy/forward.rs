@@ -25,7 +25,7 @@ use crate::proxy::streams::Watched;
 use crate::proxy::tunnel::{self, Handshake};
 use crate::proxy::{Body, Passage, headers_down, hop_by_hop, identity};
 use crate::request::RequestFacts;
-use crate::session::KeyRing;
+use crate::session::SharedRing;
 
 /// Why the app's answer could not be had. Nothing here tells the caller where the app is.
 #[derive(Debug, Error)]
@@ -84,7 +84,7 @@ struct App {
 
 impl Forwarder {
     /// Prepares everything that does not change from request to request.
-    pub fn new(config: &Config, cookies: Cookies, ring: Arc<KeyRing>) -> Self {
+    pub fn new(config: &Config, cookies: Cookies, ring: Arc<SharedRing>) -> Self {
         Self::with(
             &config.routes,
             config.headers,

@@ -1,4 +1,5 @@
-//! Every half second: what have other processes ended? Commands work on the store, not on us.
+//! Every half second: what have other processes ended, and which keys are there? Commands work on the
+//! store, not on us.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,14 +22,17 @@ pub(super) async fn run(current: Arc<Current>) {
         match current.gateway().catch_up().await {
             Ok(()) if is_failing => {
                 is_failing = false;
-                tracing::info!("the store tells again what was ended");
+                tracing::info!("the store tells again what was ended and which keys there are");
             }
             Ok(()) => {}
             Err(_) if is_failing => {}
             Err(error) => {
                 is_failing = true;
                 let error: &(dyn Error + 'static) = &error;
-                tracing::error!(error, "the store does not tell what was ended");
+                tracing::error!(
+                    error,
+                    "the store does not tell what was ended and which keys there are"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What is done now and then: forgetting revocations and sessions that nobody can need any more.
+//! What is done now and then: forgetting revocations and sessions that nobody can need any more, and
+//! putting new keys in the place of old ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub(super) async fn run(current: Arc<Current>) {
         gateway.login.defence().tidy();
         sweep(&gateway).await;
         sweep_defences(&gateway).await;
+        if let Err(error) = gateway.tend_keys().await {
+            tracing::error!(%error, "keys that are due could not be made");
+        }
     }
 }
 

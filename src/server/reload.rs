@@ -91,6 +91,9 @@ impl Reloader {
         match replaced {
             Ok(changes) => {
                 report(&changes, &gateway.config.warnings);
+                if let Err(error) = gateway.adopt_key_settings().await {
+                    tracing::error!(%error, "keys for the new configuration could not be made");
+                }
                 advice::give(&gateway).await;
                 let event = Event::ConfigurationReloaded {
                     applied: &changes.applied,

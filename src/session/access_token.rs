@@ -13,7 +13,6 @@ use crate::identity::{
 };
 use crate::session::claim::{Audience, Seconds, present, uuid};
 use crate::session::jws::{self, Jws};
-use crate::session::signing_key::ALGORITHM;
 use crate::session::{Delivery, KeyRing, refresh_token};
 
 /// `typ` of an access token (RFC 9068 §2.1).
@@ -177,7 +176,7 @@ fn is_access_type(typ: &str) -> bool {
 /// The key decides the algorithm, not the token (RFC 8725 §3.1).
 fn authentic_payload(jws: &Jws<'_>, ring: &KeyRing) -> Option<Payload> {
     let key = ring.find_access_key(&jws.header.kid)?;
-    let authentic = jws.header.alg == ALGORITHM && key.verifies(jws.signed, jws.signature);
+    let authentic = jws.header.alg == key.algorithm() && key.verifies(jws.signed, jws.signature);
     authentic.then(|| jws.claims())?
 }
 
@@ -342,14 +341,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::session::key_ring::samples;
     use crate::session::signing_key::pkcs8;
 
     const SEED: [u8; 32] = [1; 32];
     const NOW: Timestamp = Timestamp::from_millis(1_000_900);
 
     fn ring() -> KeyRing {
-        let keys = KeyRing::first_keys([SEED, [2; 32], [3; 32], [4; 32]]).unwrap();
-        KeyRing::new(keys).unwrap()
+        samples::ring()
     }
 
     fn settings() -> TokenSettings {
@@ -403,7 +402,7 @@ mod tests {
 
     /// A token with a good signature over any header and payload.
     fn signed(header: &str, payload: &str) -> String {
-        let key = EncodingKey::from_ed_der(&*pkcs8(&Secret::new(SEED)));
+        let key = EncodingKey::from_ed_der(&*pkcs8(&SEED));
         let message = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header),
@@ -576,7 +575,7 @@ mod tests {
             ("kid", json!(ring().assertion_key().kid())),
             ("kid", Value::Null),
             ("jku", json!("https://evil.example/keys")),
-            ("jwk", ring().access_key().to_jwk()),
+            ("jwk", ring().access_key().to_jwk().unwrap()),
             ("crit", json!(["exp"])),
             ("b64", json!(false)),
             ("zip", json!("DEF")),
@@ -613,7 +612,7 @@ mod tests {
 
     #[test]
     fn a_mac_made_with_the_public_key_is_no_signature() {
-        let jwk = ring().access_key().to_jwk();
+        let jwk = ring().access_key().to_jwk().unwrap();
         let x = jwk["x"].as_str().unwrap();
         for secret in [x.as_bytes(), &URL_SAFE_NO_PAD.decode(x).unwrap()] {
             for alg in ["HS256", "EdDSA"] {

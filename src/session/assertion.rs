@@ -53,11 +53,11 @@ mod tests {
 
     use super::*;
     use crate::identity::{Identity, Proof, SessionId, UserId, UserName};
+    use crate::session::key_ring::samples;
     use crate::session::{TokenError, TokenSettings, access_token};
 
     fn ring() -> KeyRing {
-        let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
-        KeyRing::new(keys).unwrap()
+        samples::ring()
     }
 
     fn assertion(ring: &KeyRing) -> String {

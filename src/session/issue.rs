@@ -74,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::identity::{PasswordTerm, UserId, UserName};
+    use crate::session::key_ring::samples;
 
     const NOW: Timestamp = Timestamp::from_seconds(1000);
 
@@ -120,8 +121,7 @@ mod tests {
 
     #[test]
     fn a_pair_belongs_together_and_ends_with_its_session() {
-        let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
-        let ring = KeyRing::new(keys).unwrap();
+        let ring = samples::ring();
         let settings = TokenSettings {
             issuer: "https://app.example".to_owned(),
             audience: "https://app.example".to_owned(),

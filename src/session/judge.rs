@@ -196,6 +196,7 @@ fn is_just_rotated(row: &SessionRow, now: Timestamp, span: Duration) -> bool {
 mod tests {
     use super::*;
     use crate::identity::{SessionId, UserId};
+    use crate::session::key_ring::samples;
     use crate::session::{Delivery, KeyRing, RevokeReason};
 
     const SETTINGS: SessionSettings = SessionSettings {
@@ -211,8 +212,7 @@ mod tests {
     }
 
     fn ring() -> KeyRing {
-        let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
-        KeyRing::new(keys).unwrap()
+        samples::ring()
     }
 
     /// The tokens of generations 1, 2, 3, ….

@@ -10,8 +10,8 @@ use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
     Account, AccountMark, AddUser, ChangeUser, Defences, DeviceHash, Directory, KeptFailures,
-    KeptSession, Loaded, NewSession, NewUser, Pending, RevocationLog, Rotation, SealedKey,
-    Sessions, Unlocks, UserChange,
+    KeptSession, KeySet, Loaded, NewSession, NewUser, Pending, RevocationLog, Rotation, Sessions,
+    Unlocks, UserChange,
 };
 
 /// A wrapper of a trait's implementation: a field and a method for each of its operations.
@@ -58,8 +58,9 @@ measured! {
     fn change_password(name: UserName, hash: PasswordHash, kept: KeptSession) -> Option<User>;
     fn set_disabled(name: UserName, disabled: bool) -> Option<User>;
     fn remove_user(name: UserName) -> Option<User>;
-    fn keys() -> Vec<SealedKey>;
-    fn add_first_keys(keys: Vec<SealedKey>) -> bool;
+    fn keys() -> KeySet;
+    fn keys_version() -> u64;
+    fn replace_keys(keys: KeySet) -> bool;
 }
 
 measured! {

@@ -13,9 +13,9 @@ use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserN
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::memory::state::State;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, Loaded,
-    NewSession, NewUser, Pending, READ_AT_ONCE, RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey,
-    Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, KeySet, Loaded,
+    NewSession, NewUser, Pending, READ_AT_ONCE, RevocationLog, Rotation, SWEPT_AT_ONCE, Sessions,
+    UserChange,
 };
 
 /// Users, keys and sessions in memory.
@@ -154,17 +154,22 @@ impl Directory for MemoryStore {
         })
     }
 
-    fn keys(&self) -> Pending<Vec<SealedKey>> {
+    fn keys(&self) -> Pending<KeySet> {
         self.run(|state, _| state.keys.clone())
     }
 
-    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool> {
+    fn keys_version(&self) -> Pending<u64> {
+        self.run(|state, _| state.keys.version)
+    }
+
+    fn replace_keys(&self, keys: KeySet) -> Pending<bool> {
         self.run(|state, _| {
-            let first = state.keys.is_empty();
-            if first {
-                state.keys = keys;
+            let is_expected = state.keys.version == keys.version;
+            if is_expected {
+                let version = keys.version + 1;
+                state.keys = KeySet { version, ..keys };
             }
-            first
+            is_expected
         })
     }
 }

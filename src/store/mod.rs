@@ -2,7 +2,9 @@
 
 pub mod catch_up;
 pub mod defences;
+pub mod key_keeper;
 pub mod keys;
+pub mod master;
 pub mod measured;
 pub mod memory;
 pub mod records;
@@ -24,16 +26,17 @@ use crate::observe::metrics::StoreMetrics;
 use crate::random;
 use crate::session::key_ring::KeyError;
 use crate::session::{RevokeReason, SessionRow};
+use crate::store::keys::KeyStore;
+use crate::store::master::Master;
 use crate::store::measured::{MeasuredDefences, MeasuredDirectory, MeasuredSessions};
 use crate::store::memory::MemoryStore;
-use crate::store::seal::MasterKey;
 use crate::store::sqlite::SqliteStore;
 
 pub use catch_up::{Spans, catch_up};
 pub use defences::{AccountMark, Defences, DeviceHash, KeptFailures, Unlocks};
 pub use records::{
-    Account, AddUser, ChangeUser, Ended, KeptSession, Loaded, NewSession, NewUser, Revocation,
-    RevocationLog, Rotation, SealedKey, UserChange,
+    Account, AddUser, ChangeUser, Ended, KeptSession, KeySet, Loaded, NewSession, NewUser,
+    Revocation, RevocationLog, Rotation, SealedKey, UserChange,
 };
 
 /// How long a session's row outlives the session, and how long an entry of the revocation log is kept:
@@ -54,18 +57,20 @@ pub struct Opened {
     pub sessions: Arc<dyn Sessions>,
     /// What the defence of sign-ins remembers.
     pub defences: Arc<dyn Defences>,
-    /// What the keys are sealed with.
-    pub master: MasterKey,
+    /// Keys in the clear, and what is done about them.
+    pub keys: KeyStore,
 }
 
 impl Opened {
     /// The same store, with every operation measured.
     pub fn measured(self, metrics: &StoreMetrics) -> Self {
+        let directory: Arc<dyn Directory> =
+            Arc::new(MeasuredDirectory::new(self.directory, metrics));
         Self {
-            directory: Arc::new(MeasuredDirectory::new(self.directory, metrics)),
+            keys: self.keys.over(Arc::clone(&directory)),
+            directory,
             sessions: Arc::new(MeasuredSessions::new(self.sessions, metrics)),
             defences: Arc::new(MeasuredDefences::new(self.defences, metrics)),
-            master: self.master,
         }
     }
 }
@@ -74,26 +79,23 @@ impl Opened {
 pub async fn open(settings: &StorageSettings, clock: Arc<dyn Clock>) -> Result<Opened, StoreError> {
     match settings {
         StorageSettings::Sqlite { path, master_key } => {
-            let store = Arc::new(SqliteStore::open(path, clock)?);
-            let master = if store.keys().await?.is_empty() {
-                MasterKey::load_or_create(master_key)?
-            } else {
-                MasterKey::load(master_key)?
-            };
+            let store = Arc::new(SqliteStore::open(path, Arc::clone(&clock))?);
+            let master = Master::in_file(master_key, &store.keys().await?)?;
             Ok(Opened {
+                keys: KeyStore::new(store.clone(), master, clock),
                 directory: store.clone(),
                 sessions: store.clone(),
                 defences: store,
-                master,
             })
         }
         StorageSettings::Memory => {
-            let store = Arc::new(MemoryStore::new(clock));
+            let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+            let master = Master::ephemeral(random::bytes());
             Ok(Opened {
+                keys: KeyStore::new(store.clone(), master, clock),
                 directory: store.clone(),
                 sessions: store.clone(),
                 defences: store,
-                master: MasterKey::ephemeral(random::bytes()),
             })
         }
     }
@@ -178,6 +180,18 @@ pub enum StoreError {
         /// Which file.
         path: String,
     },
+    /// Somebody else changes the master key.
+    #[error("another command is changing the master key {path}: wait until it has ended")]
+    MasterKeyBusy {
+        /// Which file.
+        path: String,
+    },
+    /// A store in memory has no key file.
+    #[error("a store in memory is sealed with a key that is gone when the process ends")]
+    NoMasterKeyFile,
+    /// The keys were changed by others each time.
+    #[error("the keys were changed by others several times in a row: nothing was done")]
+    KeysContended,
     /// The keys in the store do not make a ring.
     #[error("the keys cannot be used")]
     Keys(#[from] KeyError),
@@ -231,9 +245,12 @@ pub trait Directory: Send + Sync {
     /// raised once more. `None`: no such user.
     fn remove_user(&self, name: UserName) -> Pending<Option<User>>;
     /// All keys, sealed.
-    fn keys(&self) -> Pending<Vec<SealedKey>>;
-    /// Keeps the first keys of an installation. `false`: there are keys already, nothing changed.
-    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool>;
+    fn keys(&self) -> Pending<KeySet>;
+    /// How often the keys were changed: cheap enough to be asked all the time.
+    fn keys_version(&self) -> Pending<u64>;
+    /// Puts these keys in the place of all others, in one transaction, and counts one more change.
+    /// `false`, and nothing changed: the version is another than theirs.
+    fn replace_keys(&self, keys: KeySet) -> Pending<bool>;
 }
 
 /// Sessions and their refresh tokens.

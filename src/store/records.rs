@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::identity::{
     DisplayName, Email, GroupName, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName,
 };
-use crate::session::{KeyPurpose, RevokeReason, SessionRow, TokenHash};
+use crate::session::{Key, RevokeReason, SessionRow, TokenHash};
 use crate::store::READ_AT_ONCE;
 
 /// A user to add.
@@ -114,12 +114,22 @@ pub enum ChangeUser {
 /// A key as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedKey {
-    /// What it is for.
-    pub purpose: KeyPurpose,
-    /// Its id.
-    pub kid: String,
-    /// Nonce, ciphertext and tag.
+    /// Which key.
+    pub key: Key,
+    /// The sealed secret; empty where the key was revoked.
     pub sealed: Vec<u8>,
+}
+
+/// All keys as the store keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeySet {
+    /// Counts the changes.
+    pub version: u64,
+    /// Tells whether a master key is the one that they are sealed with; `None` before the first change
+    /// by a program that knows this.
+    pub check: Option<Vec<u8>>,
+    /// In any order.
+    pub keys: Vec<SealedKey>,
 }
 
 /// A session to open, and what it does to others.

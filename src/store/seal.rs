@@ -1,4 +1,5 @@
-//! Keys at rest: sealed with the master key (AES-256-GCM), which lies in a file of its own.
+//! Keys at rest: sealed (AES-256-GCM) with a key that is derived from the master key, which lies in a
+//! file of its own.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,19 +7,25 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hmac;
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq as _;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::identity::Secret;
 use crate::random;
-use crate::session::KeyPurpose;
-use crate::session::key_ring::KeyMaterial;
-use crate::store::{SealedKey, StoreError};
+use crate::session::{Key, KeyMaterial};
+use crate::store::{KeySet, SealedKey, StoreError};
 
-/// The key that seals all others.
+/// What a sealed key starts with, and how long one is that earlier versions sealed: those have no such
+/// byte, and there never was another length.
+const VERSION: u8 = 2;
+const LENGTH_OF_VERSION_1: usize = NONCE_LEN + 32 + 16;
+
+/// The key from which the one that seals all others is derived (HKDF, RFC 5869), with a label for each
+/// use.
 #[derive(Clone, Debug)]
 pub struct MasterKey(Secret<[u8; 32]>);
 
@@ -49,66 +56,78 @@ impl MasterKey {
         Self(Secret::new(bytes))
     }
 
-    /// Seals a key for the store. Purpose and id are bound to it, so that keys cannot be swapped.
+    /// A new one.
+    pub fn random() -> Self {
+        Self(Secret::new(random::bytes()))
+    }
+
+    /// Seals a key for the store. Purpose, id and algorithm are bound to it, so that keys cannot be
+    /// swapped.
     #[expect(
         clippy::expect_used,
-        reason = "AES-GCM seals any 32 bytes: it fails only from 64 GiB on"
+        reason = "AES-GCM seals all that is short: it fails only from 64 GiB on"
     )]
-    pub fn seal(&self, key: &KeyMaterial) -> SealedKey {
+    pub fn seal(&self, material: &KeyMaterial) -> SealedKey {
+        let key = material.key.clone();
+        if key.revoked_at.is_some() {
+            let sealed = Vec::new();
+            return SealedKey { key, sealed };
+        }
         let nonce: [u8; NONCE_LEN] = random::bytes();
-        let mut text = *key.secret.expose();
-        let tag = self
-            .cipher()
+        let mut text = material.secret.expose().clone();
+        let tag = cipher(&self.sealing_key())
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(bound_to(key.purpose, &key.kid)),
+                Aad::from(bound_to(&key)),
                 &mut text,
             )
-            .expect("32 bytes can be sealed");
-        SealedKey {
-            purpose: key.purpose,
-            kid: key.kid.clone(),
-            sealed: [&nonce, text.as_slice(), tag.as_ref()].concat(),
-        }
+            .expect("a key can be sealed");
+        let sealed = [&[VERSION][..], &nonce, text.as_slice(), tag.as_ref()].concat();
+        SealedKey { key, sealed }
     }
 
     /// Opens a key from the store.
     ///
     /// # Errors
     /// [`StoreError::WrongMasterKey`] if it was sealed with another master key, or altered.
-    pub fn open(&self, key: &SealedKey) -> Result<KeyMaterial, StoreError> {
-        let (nonce, sealed) = key
-            .sealed
-            .split_first_chunk::<NONCE_LEN>()
-            .ok_or(StoreError::Unreadable("key"))?;
-        let mut sealed = Zeroizing::new(sealed.to_vec());
-        let text = self
-            .cipher()
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(bound_to(key.purpose, &key.kid)),
-                &mut sealed,
-            )
-            .map_err(|_| StoreError::WrongMasterKey)?;
-        let secret = <[u8; 32]>::try_from(&*text).map_err(|_| StoreError::Unreadable("key"))?;
-        Ok(KeyMaterial {
-            purpose: key.purpose,
-            kid: key.kid.clone(),
-            secret: Secret::new(secret),
-        })
+    pub fn open(&self, sealed: &SealedKey) -> Result<KeyMaterial, StoreError> {
+        let key = sealed.key.clone();
+        if key.revoked_at.is_some() {
+            let secret = Secret::new(Vec::new());
+            return Ok(KeyMaterial { key, secret });
+        }
+        let text = if sealed.sealed.len() == LENGTH_OF_VERSION_1 {
+            unsealed(&self.0, &bound_to_in_version_1(&key), &sealed.sealed)?
+        } else {
+            let rest = sealed.sealed.strip_prefix(&[VERSION]);
+            let rest = rest.ok_or(StoreError::WrongMasterKey)?;
+            unsealed(&self.sealing_key(), &bound_to(&key), rest)?
+        };
+        Ok(KeyMaterial { key, secret: text })
     }
 
-    /// A key for another purpose, which tells nothing of this one (HKDF-Expand's first block, RFC 5869
-    /// §2.3: the master key is uniform already).
-    pub fn derive(&self, purpose: &str) -> Secret<[u8; 32]> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
-        let tag = hmac::sign(&key, &[purpose.as_bytes(), &[1]].concat());
-        let mut derived = [0; 32];
-        derived
-            .iter_mut()
-            .zip(tag.as_ref())
-            .for_each(|(to, from)| *to = *from);
-        Secret::new(derived)
+    /// What tells this master key from others and nothing of what it is.
+    pub fn check(&self) -> Vec<u8> {
+        self.derive(b"vestibule-master-key-check-v1")
+            .expose()
+            .to_vec()
+    }
+
+    /// Whether these keys are sealed with this one.
+    pub fn fits(&self, keys: &KeySet) -> bool {
+        match &keys.check {
+            Some(check) => self.check().ct_eq(check).into(),
+            None => keys.keys.iter().all(|key| self.open(key).is_ok()),
+        }
+    }
+
+    /// Writes the key file (mode 0600): it appears whole or not at all, and outlives a loss of power.
+    pub(super) fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |error| StoreError::file(path, error);
+        let folder = folder_of(path);
+        let file = self.to_file_in(folder).map_err(failed)?;
+        file.persist(path).map_err(|lost| failed(lost.error))?;
+        sync_folder_of(path)
     }
 
     fn read(path: &Path, file: File) -> Result<Self, StoreError> {
@@ -134,16 +153,11 @@ impl MasterKey {
     /// processes that start at once, one makes the key and both use it.
     fn create(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::file(path, error);
-        let key = Self(Secret::new(random::bytes()));
-        let folder = folder_of(path);
-        let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
-        let text = Zeroizing::new(STANDARD.encode(key.0.expose()) + "\n");
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
+        let key = Self::random();
+        let file = key.to_file_in(folder_of(path)).map_err(failed)?;
         match file.persist_noclobber(path) {
             Ok(_) => {
-                let folder = File::open(folder).map_err(failed)?;
-                folder.sync_all().map_err(failed)?;
+                sync_folder_of(path)?;
                 Ok(key)
             }
             Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -153,20 +167,78 @@ impl MasterKey {
         }
     }
 
-    #[expect(clippy::expect_used, reason = "AES-256 takes any 32 bytes as its key")]
-    fn cipher(&self) -> LessSafeKey {
-        let key = UnboundKey::new(&AES_256_GCM, self.0.expose());
-        LessSafeKey::new(key.expect("32 bytes make an AES-256 key"))
+    fn to_file_in(&self, folder: &Path) -> io::Result<NamedTempFile> {
+        let mut file = NamedTempFile::new_in(folder)?;
+        let text = Zeroizing::new(STANDARD.encode(self.0.expose()) + "\n");
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    fn sealing_key(&self) -> Secret<[u8; 32]> {
+        self.derive(b"vestibule-key-sealing-v2")
+    }
+
+    #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
+    /// A key for this use only, which tells nothing of this one (RFC 5869).
+    pub fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
+        let extracted = Salt::new(HKDF_SHA256, b"vestibule-master-key").extract(self.0.expose());
+        let mut derived = [0; 32];
+        extracted
+            .expand(&[label], HKDF_SHA256)
+            .and_then(|expanded| expanded.fill(&mut derived))
+            .expect("32 bytes can be derived");
+        Secret::new(derived)
     }
 }
 
-fn bound_to(purpose: KeyPurpose, kid: &str) -> String {
-    format!("vestibule-sealed-key-v1\0{}\0{kid}", purpose.as_str())
+#[expect(clippy::expect_used, reason = "AES-256 takes any 32 bytes as its key")]
+fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {
+    let key = UnboundKey::new(&AES_256_GCM, key.expose());
+    LessSafeKey::new(key.expect("32 bytes make an AES-256 key"))
+}
+
+/// Nonce, ciphertext and tag, opened.
+fn unsealed(
+    key: &Secret<[u8; 32]>,
+    bound_to: &str,
+    sealed: &[u8],
+) -> Result<Secret<Vec<u8>>, StoreError> {
+    let (nonce, sealed) = sealed
+        .split_first_chunk::<NONCE_LEN>()
+        .ok_or(StoreError::WrongMasterKey)?;
+    let mut sealed = Zeroizing::new(sealed.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let text = cipher(key).open_in_place(nonce, Aad::from(bound_to), &mut sealed);
+    let text = text.map_err(|_| StoreError::WrongMasterKey)?;
+    Ok(Secret::new(text.to_vec()))
+}
+
+fn bound_to(key: &Key) -> String {
+    let (purpose, algorithm) = (key.purpose.as_str(), key.algorithm.as_str());
+    format!(
+        "vestibule-sealed-key-v2\0{purpose}\0{algorithm}\0{}",
+        key.kid
+    )
+}
+
+fn bound_to_in_version_1(key: &Key) -> String {
+    format!(
+        "vestibule-sealed-key-v1\0{}\0{}",
+        key.purpose.as_str(),
+        key.kid
+    )
 }
 
 fn decode(text: &[u8]) -> Option<[u8; 32]> {
     let key = Zeroizing::new(STANDARD.decode(text.trim_ascii()).ok()?);
     key.as_slice().try_into().ok()
+}
+
+/// What was renamed there stays so after a loss of power.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
+    let synced = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| StoreError::file(path, error))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -182,12 +254,30 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::session::{KeyAlgorithm, KeyPurpose};
 
     fn key() -> KeyMaterial {
-        KeyMaterial {
-            purpose: KeyPurpose::RefreshMac,
-            kid: "1".to_owned(),
-            secret: Secret::new([7; 32]),
+        let start = Timestamp::from_seconds(0);
+        let what = (KeyPurpose::RefreshMac, KeyAlgorithm::Mac);
+        KeyMaterial::new(what, Secret::new(vec![7; 32]), "1", (start, start)).unwrap()
+    }
+
+    /// The same key, sealed by an earlier version with a master key of these bytes.
+    fn sealed_in_version_1(master: u8) -> SealedKey {
+        let key = key();
+        let nonce = [9; NONCE_LEN];
+        let mut text = key.secret.expose().clone();
+        let tag = cipher(&Secret::new([master; 32]))
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from("vestibule-sealed-key-v1\0refresh_mac\x001"),
+                &mut text,
+            )
+            .unwrap();
+        SealedKey {
+            sealed: [&nonce, text.as_slice(), tag.as_ref()].concat(),
+            key: key.key,
         }
     }
 
@@ -220,21 +310,64 @@ mod tests {
             altered.sealed[at] ^= 1;
             assert!(!opens(1, &altered), "byte {at}");
         }
-        let other_purpose = SealedKey {
+        let of = |key| SealedKey {
+            key,
+            ..sealed.clone()
+        };
+        let other_purpose = of(Key {
             purpose: KeyPurpose::RefreshNext,
-            ..sealed.clone()
-        };
-        let other_id = SealedKey {
+            ..sealed.key.clone()
+        });
+        let other_algorithm = of(Key {
+            algorithm: KeyAlgorithm::Hs256,
+            ..sealed.key.clone()
+        });
+        let other_id = of(Key {
             kid: "2".to_owned(),
-            ..sealed.clone()
-        };
+            ..sealed.key.clone()
+        });
         let cut = SealedKey {
             sealed: sealed.sealed[..20].to_vec(),
             ..sealed
         };
-        for altered in [other_purpose, other_id, cut] {
+        for altered in [other_purpose, other_algorithm, other_id, cut] {
             assert!(!opens(1, &altered), "{altered:?}");
         }
+    }
+
+    #[test]
+    fn what_an_earlier_version_sealed_still_opens() {
+        assert!(opens(1, &sealed_in_version_1(1)));
+        assert!(!opens(2, &sealed_in_version_1(1)));
+    }
+
+    #[test]
+    fn a_revoked_key_has_no_secret_to_seal() {
+        let mut key = key();
+        key.key.revoked_at = Some(Timestamp::from_seconds(9));
+        let master = MasterKey::random();
+        let sealed = master.seal(&key);
+        assert!(sealed.sealed.is_empty());
+        assert!(master.open(&sealed).unwrap().secret.expose().is_empty());
+    }
+
+    #[test]
+    fn a_master_key_knows_its_own_keys_with_and_without_a_check_value() {
+        let [right, wrong] = [1, 2].map(|byte| MasterKey::ephemeral([byte; 32]));
+        let with_check = KeySet {
+            check: Some(right.check()),
+            keys: vec![right.seal(&key())],
+            ..KeySet::default()
+        };
+        let before = KeySet {
+            keys: vec![sealed_in_version_1(1)],
+            ..KeySet::default()
+        };
+        for set in [with_check, before] {
+            assert!(right.fits(&set));
+            assert!(!wrong.fits(&set));
+        }
+        assert!(!right.check().windows(4).any(|part| part == [1; 4]));
     }
 
     #[test]

@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use vestibule::clock::Timestamp;
-use vestibule::identity::{SessionId, UserId};
+use vestibule::identity::{Secret, SessionId, UserId};
 use vestibule::session::judge::proves_receipt;
 use vestibule::session::{
-    Delivery, KeyRing, RefreshToken, RevokeReason, SessionRow, SessionSettings, Verdict, judge,
+    Delivery, KeyAlgorithm, KeyMaterial, KeyPurpose, KeyRing, KeySettings, RefreshToken,
+    RevokeReason, SessionRow, SessionSettings, Verdict, judge,
 };
 
 use crate::schedule::End;
@@ -29,8 +30,18 @@ pub(crate) const SETTINGS: SessionSettings = SessionSettings {
 static RING: LazyLock<KeyRing> = LazyLock::new(ring);
 
 pub(crate) fn ring() -> KeyRing {
-    let keys = KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap();
-    KeyRing::new(keys).unwrap()
+    let start = Timestamp::from_seconds(0);
+    let settings = KeySettings {
+        algorithm: KeyAlgorithm::EdDsa,
+        rotate_every: None,
+        publish_ahead: Duration::from_hours(24),
+        longest_session: SETTINGS.absolute_ttl,
+    };
+    let keys = std::iter::zip(KeyPurpose::ALL, 1..).map(|(purpose, byte)| {
+        let what = (purpose, settings.algorithm_for(purpose));
+        KeyMaterial::new(what, Secret::new(vec![byte; 32]), "1", (start, start)).unwrap()
+    });
+    KeyRing::at(&keys.collect::<Vec<_>>(), &settings, start).unwrap()
 }
 
 pub(crate) struct Bare {

@@ -9,8 +9,8 @@ use vestibule::clock::Timestamp;
 use vestibule::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use vestibule::session::{RevokeReason, SessionRow};
 use vestibule::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
-    RevocationLog, Rotation, SealedKey, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, KeySet, Loaded, NewSession, NewUser,
+    Pending, RevocationLog, Rotation, Sessions, UserChange,
 };
 
 use crate::bare::Pause;
@@ -113,7 +113,8 @@ impl Directory for Hooked {
         fn change_password(name: UserName, hash: PasswordHash, kept: KeptSession) -> Option<User>;
         fn set_disabled(name: UserName, disabled: bool) -> Option<User>;
         fn remove_user(name: UserName) -> Option<User>;
-        fn keys() -> Vec<SealedKey>;
-        fn add_first_keys(keys: Vec<SealedKey>) -> bool;
+        fn keys() -> KeySet;
+        fn keys_version() -> u64;
+        fn replace_keys(keys: KeySet) -> bool;
     }
 }

@@ -16,7 +16,7 @@ use vestibule::login::{OpenSession, Opener};
 use vestibule::random;
 use vestibule::session::judge::proves_receipt;
 use vestibule::session::{
-    Claims, Delivery, KeyRing, RefreshToken, Revocations, RevokeReason, TokenSettings,
+    Claims, Delivery, KeyRing, RefreshToken, Revocations, RevokeReason, SharedRing, TokenSettings,
 };
 use vestibule::store::memory::MemoryStore;
 use vestibule::store::sqlite::SqliteStore;
@@ -51,7 +51,7 @@ fn at(millis: i64) -> Timestamp {
 pub(crate) struct House {
     clock: Arc<HandMoved>,
     pub(crate) store: Hooked,
-    ring: Arc<KeyRing>,
+    ring: Arc<SharedRing>,
     refreshers: [Refresher; 2],
     asked: Arc<AtomicUsize>,
     /// Of the database.
@@ -100,7 +100,7 @@ impl House {
             }),
             pauses: true,
         };
-        let ring = Arc::new(ring());
+        let ring = Arc::new(SharedRing::new(ring()));
         let refreshers = [(); 2].map(|()| refresher(&store, &ring));
         Self {
             clock,
@@ -131,13 +131,13 @@ impl House {
         Lodger {
             house: self,
             user: user.clone(),
-            id: RefreshToken::parse(text, &self.ring).unwrap().session,
+            id: RefreshToken::parse(text, &self.ring.now()).unwrap().session,
             first: self.given(text),
         }
     }
 
     fn given(&self, text: &str) -> Given {
-        given(text, &self.ring, self.clock.0.load(Ordering::Relaxed))
+        given(text, &self.ring.now(), self.clock.0.load(Ordering::Relaxed))
     }
 }
 
@@ -190,12 +190,12 @@ fn tokens() -> TokenSettings {
     }
 }
 
-pub(crate) fn opener(store: &Hooked, clock: &Arc<HandMoved>, ring: &Arc<KeyRing>) -> Opener {
+pub(crate) fn opener(store: &Hooked, clock: &Arc<HandMoved>, ring: &Arc<SharedRing>) -> Opener {
     let (sessions, ring) = (Arc::new(store.clone()), Arc::clone(ring));
     Opener::new(sessions, clock.clone(), ring, tokens(), SETTINGS)
 }
 
-pub(crate) fn refresher(store: &Hooked, ring: &Arc<KeyRing>) -> Refresher {
+pub(crate) fn refresher(store: &Hooked, ring: &Arc<SharedRing>) -> Refresher {
     Refresher::new(
         Arc::new(store.clone()),
         Arc::clone(ring),
@@ -245,7 +245,8 @@ impl Lodger<'_> {
         let outcome = land(self.refresh(&text, 0));
         let asked = self.house.asked.load(Ordering::Relaxed) - before;
         match outcome {
-            Outcome::Refused(None) if asked == 0 => Ok(()),
+            // Unavailable: its key may be one that another process has begun to use.
+            Outcome::Refused(None) | Outcome::Unavailable if asked == 0 => Ok(()),
             other => Err(format!("{other:?} after {asked} questions for {text:?}")),
         }
     }
@@ -253,9 +254,9 @@ impl Lodger<'_> {
 
 /// Presents this text at `/refresh`.
 pub(crate) async fn present(refresher: &Refresher, text: &str) -> Result<Refreshed, RefreshError> {
-    match refresher.read(text) {
+    match refresher.read(text).await? {
         Ok(token) => refresher.exchange(&token, Occasion::Asked).await,
-        Err(refused) => Ok(*refused),
+        Err(refused) => Ok(refused),
     }
 }
 
@@ -276,7 +277,7 @@ impl Server for Lodger<'_> {
             match present(&refresher, &text).await {
                 Ok(Refreshed::Tokens(tokens, _)) => {
                     let at = clock.0.load(Ordering::Relaxed);
-                    Outcome::Given(given(tokens.refresh.expose(), &ring, at))
+                    Outcome::Given(given(tokens.refresh.expose(), &ring.now(), at))
                 }
                 Ok(Refreshed::Refused { judged, .. }) => {
                     Outcome::Refused(judged.map(|judged| judged.verdict))
@@ -297,7 +298,8 @@ impl Server for Lodger<'_> {
     fn change_password(&self) -> Option<Given> {
         self.newest()?;
         let (row, now) = (self.loaded().row, self.house.clock.now());
-        let (key, ring) = (self.house.ring.next_key(), &self.house.ring);
+        let ring = self.house.ring.now();
+        let (key, ring) = (ring.next_key(), &*ring);
         let next = RefreshToken::replacement(row.id, row.generation, &row.current, key, ring)?;
         let kept = KeptSession {
             id: row.id,

@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use vestibule::clock::Timestamp;
 use vestibule::config::StorageSettings;
 use vestibule::identity::{Secret, SessionId};
-use vestibule::session::key_ring::KeyMaterial;
-use vestibule::session::{KeyPurpose, RevokeReason};
-use vestibule::store::keys::load_or_create;
+use vestibule::session::{KeyAlgorithm, KeyMaterial, KeyPurpose, RevokeReason};
+use vestibule::store::key_keeper::KeyKeeper;
 use vestibule::store::seal::MasterKey;
 use vestibule::store::{
-    self, AddUser, Directory, Ended, Revocation, RevocationLog, Sessions, StoreError,
+    self, AddUser, Directory, Ended, KeySet, Revocation, RevocationLog, Sessions, StoreError,
 };
 
+use crate::keys::SETTINGS;
 use crate::support::{
     HandMovedClock, in_folder, in_sqlite, mode, name, new_user, open_sqlite, rotation,
 };
@@ -127,17 +127,22 @@ async fn only_the_owner_can_read_the_files() {
 #[tokio::test]
 async fn a_stolen_database_tells_no_key() {
     let store = in_sqlite();
-    let keys = [KeyPurpose::AccessToken, KeyPurpose::RefreshNext].map(|purpose| KeyMaterial {
-        purpose,
-        kid: purpose.as_str().to_owned(),
-        secret: Secret::new(vestibule::random::bytes()),
+    let start = Timestamp::from_seconds(0);
+    let keys = [KeyPurpose::RefreshMac, KeyPurpose::RefreshNext].map(|purpose| {
+        let what = (purpose, KeyAlgorithm::Mac);
+        let secret = vestibule::random::bytes::<32>().to_vec();
+        KeyMaterial::new(what, Secret::new(secret), "1", (start, start)).unwrap()
     });
-    let master = MasterKey::ephemeral(vestibule::random::bytes());
-    let sealed = keys.iter().map(|key| master.seal(key)).collect();
-    assert!(store.directory.add_first_keys(sealed).await.unwrap());
+    let master = MasterKey::random();
+    let sealed = KeySet {
+        keys: keys.iter().map(|key| master.seal(key)).collect(),
+        ..KeySet::default()
+    };
+    assert!(store.directory.replace_keys(sealed).await.unwrap());
 
     let store = store.reopened();
-    for (key, sealed) in keys.iter().zip(store.directory.keys().await.unwrap()) {
+    let read = store.directory.keys().await.unwrap();
+    for (key, sealed) in keys.iter().zip(read.keys) {
         assert_eq!(master.open(&sealed).unwrap().secret, key.secret);
     }
     // Reading the file would drop the locks of a database that is open.
@@ -162,10 +167,8 @@ async fn a_lost_master_key_is_missed_and_no_new_one_is_made() {
     };
     let open = || store::open(&settings, Arc::<HandMovedClock>::default());
     let opened = open().await.unwrap();
-    load_or_create(&*opened.directory, &opened.master)
-        .await
-        .unwrap();
-    drop(opened);
+    KeyKeeper::open(opened.keys, SETTINGS).await.unwrap();
+    drop((opened.directory, opened.sessions));
     fs::rename(&master_key, folder.path().join("elsewhere")).unwrap();
     let error = open().await.err().unwrap();
     assert!(

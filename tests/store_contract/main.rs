@@ -26,6 +26,7 @@ macro_rules! on_each_store {
 
 mod database_file;
 mod defences;
+mod keys;
 mod revocations;
 mod session_limits;
 mod sessions;
@@ -36,50 +37,11 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use vestibule::config::StorageSettings;
-use vestibule::session::KeyPurpose;
-use vestibule::store::keys::load_or_create;
-use vestibule::store::seal::MasterKey;
-use vestibule::store::{SealedKey, StoreError};
 
 use crate::support::{HandMovedClock, Store, mode, new_user};
 
 on_each_store! {
-    the_first_keys_win
-    all_who_start_have_the_same_ring
-    a_ring_needs_the_master_key_it_was_made_with
     a_store_that_works_answers
-}
-
-async fn the_first_keys_win(store: Store) {
-    let keys = |byte: u8| {
-        [KeyPurpose::AccessToken, KeyPurpose::RefreshMac].map(|purpose| SealedKey {
-            purpose,
-            kid: byte.to_string(),
-            sealed: vec![byte; 60],
-        })
-    };
-    let directory = &store.directory;
-    assert_eq!(directory.keys().await.unwrap(), []);
-    assert!(directory.add_first_keys(keys(1).to_vec()).await.unwrap());
-    assert!(!directory.add_first_keys(keys(2).to_vec()).await.unwrap());
-    let mut kept = directory.keys().await.unwrap();
-    kept.sort_by_key(|key| key.purpose);
-    assert_eq!(kept, keys(1));
-}
-
-async fn all_who_start_have_the_same_ring(store: Store) {
-    let master = MasterKey::ephemeral([1; 32]);
-    let start = || load_or_create(&*store.directory, &master);
-    let made = start().await.unwrap();
-    let read = start().await.unwrap();
-    assert_eq!(made.jwks(), read.jwks());
-}
-
-async fn a_ring_needs_the_master_key_it_was_made_with(store: Store) {
-    let [right, wrong] = [1, 2].map(|byte| MasterKey::ephemeral([byte; 32]));
-    load_or_create(&*store.directory, &right).await.unwrap();
-    let refused = load_or_create(&*store.directory, &wrong).await;
-    assert!(matches!(refused, Err(StoreError::WrongMasterKey)));
 }
 
 async fn a_store_that_works_answers(store: Store) {

@@ -1,5 +1,6 @@
 //! `/api/v1`: what the commands do, for programs that show the admin token; openapi.json describes it.
 
+mod keys;
 mod operation;
 mod path;
 mod people;
@@ -75,6 +76,7 @@ where
     };
     let call = Call {
         administrator: Administrator::of_gateway(gateway, Source::client(client)),
+        keys: gateway.config.keys,
         passwords: gateway.login.clone(),
         rules: gateway.config.passwords.clone(),
         reloads: reloads.clone(),

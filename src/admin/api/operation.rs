@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::path::{Path, Resource};
 use super::{Answer, failed};
-use crate::admin::{
-    AdminError, Administrator, EndedSession, KeyFacts, Reloads, SessionFacts, UserFacts,
-};
+use crate::admin::{AdminError, Administrator, EndedSession, Reloads, SessionFacts, UserFacts};
 use crate::endpoints::body::{Fields, invalid};
 use crate::identity::password::PasswordRules;
 use crate::identity::{SessionId, User, UserName};
 use crate::login::LocalLogin;
 use crate::reply::{self, Problem};
+use crate::session::key_plan::Refusal;
+use crate::session::{KeyPurpose, KeySettings};
 
 /// Describes all of it.
 pub(super) const DOCUMENT: &[u8] = include_bytes!("openapi.json");
@@ -24,6 +24,7 @@ pub(super) const DOCUMENT: &[u8] = include_bytes!("openapi.json");
 /// Whoever calls, and what is needed for an answer.
 pub(super) struct Call {
     pub(super) administrator: Administrator,
+    pub(super) keys: KeySettings,
     pub(super) passwords: LocalLogin,
     pub(super) rules: PasswordRules,
     pub(super) reloads: Reloads,
@@ -37,11 +38,6 @@ struct Users<'u> {
 #[derive(Serialize)]
 struct Sessions<'s> {
     sessions: Vec<SessionFacts<'s>>,
-}
-
-#[derive(Serialize)]
-struct Keys<'k> {
-    keys: Vec<KeyFacts<'k>>,
 }
 
 #[derive(Serialize)]
@@ -96,9 +92,11 @@ impl Call {
             (Resource::Sessions, ..) => self.sessions(query.user).await,
             (Resource::Session, ..) => self.end_session(parameter).await,
             (Resource::Keys, ..) => self.keys().await,
+            (Resource::Rotation, _, Some(fields)) => self.rotate_keys(fields).await,
+            (Resource::Key, ..) => self.revoke_key(parameter, query.purpose).await,
             (Resource::Reload, ..) => self.reload().await,
             (Resource::Document, ..) => Ok(document()),
-            (Resource::Password, _, None) => Err(path.wrong_method()),
+            (Resource::Password | Resource::Rotation, _, None) => Err(path.wrong_method()),
         }
     }
 
@@ -143,12 +141,6 @@ impl Call {
             Err(error) => Err(refused(error)),
         }
     }
-
-    async fn keys(&self) -> Answer {
-        let keys = self.administrator.keys().await.map_err(refused)?;
-        let keys = keys.iter().map(Into::into).collect();
-        Ok(reply::json(StatusCode::OK, &Keys { keys }))
-    }
 }
 
 /// What stands behind the question mark.
@@ -156,6 +148,7 @@ impl Call {
 struct Query {
     user: Option<UserName>,
     all: bool,
+    purpose: Option<KeyPurpose>,
 }
 
 impl Query {
@@ -172,7 +165,12 @@ impl Query {
                     "true" => query.all = true,
                     _ => return Err(invalid("The parameter all can only be true.")),
                 },
-                ("user", Resource::Sessions, false) | ("all", Resource::Sessions, true) => {
+                ("purpose", Resource::Key, true) if query.purpose.is_none() => {
+                    query.purpose = Some(super::keys::purpose(&value)?);
+                }
+                ("user", Resource::Sessions, false)
+                | ("all", Resource::Sessions, true)
+                | ("purpose", Resource::Key, true) => {
                     return Err(invalid(format!("The parameter {name} came twice.")));
                 }
                 _ => {
@@ -234,10 +232,14 @@ fn not_found(description: &'static str) -> Box<Problem> {
 /// Why it was not done, as the caller is told it.
 pub(super) fn refused(error: AdminError) -> Box<Problem> {
     let (status, code) = match &error {
-        AdminError::NoSuchUser(_) | AdminError::NoSuchSession(_) => {
+        AdminError::NoSuchUser(_)
+        | AdminError::NoSuchSession(_)
+        | AdminError::Key(Refusal::Unknown(_) | Refusal::Over(_)) => {
             (StatusCode::NOT_FOUND, "not_found")
         }
-        AdminError::NameTaken(_) | AdminError::EmailTaken(_) => (StatusCode::CONFLICT, "conflict"),
+        AdminError::NameTaken(_) | AdminError::EmailTaken(_) | AdminError::Key(_) => {
+            (StatusCode::CONFLICT, "conflict")
+        }
         AdminError::Store(error) => return failed(error),
     };
     Box::new(Problem::new(status, code, format!("Refused: {error}.")))

@@ -16,12 +16,14 @@ pub(super) enum Resource {
     Sessions,
     Session,
     Keys,
+    Rotation,
+    Key,
     Reload,
     Document,
 }
 
 /// The path after the prefix, and the methods it takes.
-const PATHS: [(&str, Resource, &str); 10] = [
+const PATHS: [(&str, Resource, &str); 12] = [
     ("/users", Resource::Users, "GET, HEAD, POST"),
     ("/users/{name}", Resource::User, "GET, HEAD, PATCH, DELETE"),
     ("/users/{name}/password", Resource::Password, "PUT"),
@@ -34,6 +36,8 @@ const PATHS: [(&str, Resource, &str); 10] = [
     ("/sessions", Resource::Sessions, "GET, HEAD, DELETE"),
     ("/sessions/{id}", Resource::Session, "DELETE"),
     ("/keys", Resource::Keys, "GET, HEAD"),
+    ("/keys/rotate", Resource::Rotation, "POST"),
+    ("/keys/{kid}", Resource::Key, "DELETE"),
     ("/reload", Resource::Reload, "POST"),
     ("/openapi.json", Resource::Document, "GET, HEAD"),
 ];
@@ -119,6 +123,8 @@ mod tests {
             ("/users/a%2Fb", Some((Resource::User, "a/b"))),
             ("/users/ada/password", Some((Resource::Password, "ada"))),
             ("/sessions/x", Some((Resource::Session, "x"))),
+            ("/keys/x", Some((Resource::Key, "x"))),
+            ("/keys/rotate", Some((Resource::Rotation, ""))),
             ("", None),
             ("/", None),
             ("/users/", None),

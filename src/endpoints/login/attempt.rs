@@ -102,6 +102,6 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 /// The session whose cookies the new ones replace.
 fn replaced(gateway: &Gateway, headers: &HeaderMap) -> Option<SessionId> {
     let pair = gateway.cookies.read(headers).ok()?;
-    let old = RefreshToken::parse(pair.refresh?, &gateway.ring).ok()?;
+    let old = RefreshToken::parse(pair.refresh?, &gateway.ring.now()).ok()?;
     Some(old.session)
 }

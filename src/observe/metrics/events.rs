@@ -58,6 +58,12 @@ const RELOADS: [&str; 2] = [APPLIED, REFUSED];
 const APPLIED: &str = "applied";
 const REFUSED: &str = "refused";
 
+/// What can be done about keys.
+const KEY_CHANGES: [&str; 3] = [MADE, REVOKED, RESEALED];
+const MADE: &str = "made";
+const REVOKED: &str = "revoked";
+const RESEALED: &str = "resealed";
+
 /// The handles. Cheap enough to look for by word: no event is on the way of every request.
 #[derive(Clone)]
 pub struct Events {
@@ -69,6 +75,7 @@ pub struct Events {
     password_changes: Counter,
     refused_admin_tokens: Counter,
     reloads: Words<2>,
+    key_changes: Words<3>,
     taken_over: Gauge,
 }
 
@@ -131,6 +138,7 @@ impl Events {
                 "outcome",
                 RELOADS,
             ),
+            key_changes: key_changes(registry),
             taken_over: taken_over(registry),
         }
     }
@@ -174,6 +182,9 @@ impl Events {
                 self.taken_over.set(now.seconds());
             }
             Event::ConfigurationRefused { .. } => self.reloads.count(REFUSED),
+            Event::KeyMade { .. } => self.key_changes.count(MADE),
+            Event::KeyRevoked { .. } => self.key_changes.count(REVOKED),
+            Event::MasterKeyChanged { .. } => self.key_changes.count(RESEALED),
             Event::UserAdded(_)
             | Event::UserChanged(_)
             | Event::PasswordSet(_)
@@ -196,6 +207,11 @@ fn defences(registry: &mut Registry) -> Words<4> {
     let help = "How often somebody had to begin to wait before they may try to sign in again";
     let name = ("sign_in_defences", help);
     Words::new(registry, name, "measure", DEFENCES)
+}
+
+fn key_changes(registry: &mut Registry) -> Words<3> {
+    let help = "Keys that this process made or took away, and changes of the master key";
+    Words::new(registry, ("key_changes", help), "change", KEY_CHANGES)
 }
 
 fn taken_over(registry: &mut Registry) -> Gauge {

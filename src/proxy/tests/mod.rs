@@ -32,7 +32,8 @@ use crate::policy::{
 use crate::proxy::assertions::Assertions;
 use crate::proxy::{Body, ForwardError, Forwarded, Forwarder, Passage, Upstreams};
 use crate::request::{Connection, Origin, RequestFacts, Scheme, TrustedProxies};
-use crate::session::KeyRing;
+use crate::session::SharedRing;
+use crate::session::key_ring::samples;
 
 const SECOND: Duration = Duration::from_secs(1);
 const GET: &str = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
@@ -239,8 +240,8 @@ fn template(name: &'static str, text: &str) -> (HeaderName, Template) {
     )
 }
 
-fn ring() -> KeyRing {
-    KeyRing::new(KeyRing::first_keys([[1; 32], [2; 32], [3; 32], [4; 32]]).unwrap()).unwrap()
+fn ring() -> SharedRing {
+    SharedRing::new(samples::ring())
 }
 
 /// The error as a visitor of these tests sees it.

@@ -7,13 +7,13 @@ use crate::clock::Timestamp;
 use crate::identity::{Email, PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::memory::defences::DefenceState;
-use crate::store::{Account, Ended, Revocation, Rotation, SealedKey};
+use crate::store::{Account, Ended, KeySet, Revocation, Rotation};
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) accounts: BTreeMap<UserName, Account>,
     pub(super) sessions: HashMap<SessionId, SessionRow>,
-    pub(super) keys: Vec<SealedKey>,
+    pub(super) keys: KeySet,
     /// By place, which starts at 1.
     pub(super) revocations: BTreeMap<u64, Revocation>,
     pub(super) last_place: u64,

@@ -22,8 +22,8 @@ use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::{Manner, Queue};
 use crate::store::sqlite::revocations::Watched;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, Loaded, NewSession, NewUser, Pending,
-    RevocationLog, Rotation, SWEPT_AT_ONCE, SealedKey, Sessions, StoreError, UserChange,
+    Account, AddUser, ChangeUser, Directory, KeptSession, KeySet, Loaded, NewSession, NewUser,
+    Pending, RevocationLog, Rotation, SWEPT_AT_ONCE, Sessions, StoreError, UserChange,
 };
 
 /// How long a transaction waits for another process that writes.
@@ -197,12 +197,16 @@ impl Directory for SqliteStore {
         })
     }
 
-    fn keys(&self) -> Pending<Vec<SealedKey>> {
+    fn keys(&self) -> Pending<KeySet> {
         self.readers.run(|sql, _| keys::all(sql))
     }
 
-    fn add_first_keys(&self, keys: Vec<SealedKey>) -> Pending<bool> {
-        self.writer.run(move |sql, _| keys::add_first(sql, &keys))
+    fn keys_version(&self) -> Pending<u64> {
+        self.readers.run(|sql, _| keys::version(sql))
+    }
+
+    fn replace_keys(&self, keys: KeySet) -> Pending<bool> {
+        self.writer.run(move |sql, _| keys::replace(sql, &keys))
     }
 }
 

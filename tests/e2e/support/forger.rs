@@ -12,6 +12,7 @@ use vestibule::clock::SteadyClock;
 use vestibule::config::StorageSettings;
 use vestibule::session::KeyPurpose;
 use vestibule::store;
+use vestibule::store::seal::MasterKey;
 
 use super::Gateway;
 
@@ -31,22 +32,24 @@ pub fn bare_keys(gateway: &Gateway) -> Vec<BareKey> {
         path: gateway.file("vestibule.db"),
         master_key: gateway.file("vestibule.db.key"),
     };
+    let master = gateway.file("vestibule.db.key");
+    let master = MasterKey::load(&master).expect("the master key is there");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
         let clock = Arc::new(SteadyClock::new());
         let opened = store::open(&settings, clock).await.expect("it opens");
-        let sealed = opened.directory.keys().await.expect("the store answers");
-        let open = |key| {
-            let key = opened.master.open(key).expect("the master key fits");
+        let set = opened.directory.keys().await.expect("the store answers");
+        let open = |sealed| {
+            let material = master.open(sealed).expect("the master key fits");
             BareKey {
-                purpose: key.purpose,
-                kid: key.kid.clone(),
-                secret: AsRef::<[u8]>::as_ref(key.secret.expose()).to_vec(),
+                purpose: material.key.purpose,
+                kid: material.key.kid,
+                secret: material.secret.expose().clone(),
             }
         };
-        sealed.iter().map(open).collect()
+        set.keys.iter().map(open).collect()
     })
 }
 

@@ -1,0 +1,355 @@
+//! Which key is in use at a moment, which are still accepted, and when is a new one due?
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::session::key::{Key, KeyAlgorithm, KeyPurpose};
+
+/// How much earlier than here another process may begin to use a key: its clock may be ahead.
+pub const EARLY: Duration = Duration::from_secs(60);
+/// Clocks that differ both ways, and requests under way.
+const SLACK: Duration = Duration::from_secs(180);
+/// The longest that an access token may be configured to live.
+const LONGEST_ACCESS: Duration = Duration::from_hours(1);
+/// The most keys of a refresh purpose that live at once: their ids are numbers of one byte.
+const MOST_NUMBERED: u32 = 50;
+
+/// What is configured about keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySettings {
+    /// What access tokens are signed with.
+    pub algorithm: KeyAlgorithm,
+    /// How long a key signs; `None`: until somebody rotates it.
+    pub rotate_every: Option<Duration>,
+    /// How long before it signs a key can be fetched by apps.
+    pub publish_ahead: Duration,
+    /// The longest that a session may live.
+    pub longest_session: Duration,
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Known to all, used later.
+    Next,
+    /// In use.
+    Active,
+    /// Not used for anything new; what it made is still good.
+    Retired,
+    /// Nothing it made can be good any more.
+    Gone,
+    /// Taken away: nothing it made is good.
+    Revoked,
+}
+
+/// A key and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Life<'k> {
+    /// Which key.
+    pub key: &'k Key,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When the last of what it made ends, where that is known.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What is to be done about the keys of one purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Keys that wait and are of an algorithm that is not configured any more are dropped.
+    pub drop_next: bool,
+    /// A new key is made, which signs from then on.
+    pub signs_from: Option<Timestamp>,
+}
+
+/// The keys of a purpose, the first to sign first, and where they stand at `now`. Of those that have
+/// begun and were not revoked, the last is in use; where none has, because a clock was set back, the
+/// first that was not revoked is.
+pub fn lives<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    purpose: KeyPurpose,
+    settings: &KeySettings,
+    now: Timestamp,
+) -> Vec<Life<'k>> {
+    let keys = keys.into_iter().filter(|key| key.purpose == purpose);
+    let mut keys: Vec<&Key> = keys.collect();
+    keys.sort_by(|a, b| order(a).cmp(&order(b)));
+    let is_good = |key: &Key| key.revoked_at.is_none();
+    let begun = |key: &&Key| is_good(key) && key.signs_from <= now;
+    let active = keys.iter().rposition(begun);
+    let active = active.or_else(|| keys.iter().position(|key| is_good(key)));
+    let followers = keys.iter().skip(1).map(Some).chain([None]);
+    let lives = keys.iter().zip(followers).enumerate();
+    let lives = lives.map(|(at, (key, follower))| {
+        let retired_at = follower.map(|follower| follower.signs_from);
+        let ends_at = retired_at.map(|at| at + settings.span(purpose));
+        let is_over = ends_at.is_some_and(|end| end <= now);
+        let is_before = active.is_some_and(|active| at < active);
+        let state = match active {
+            _ if is_over && (is_before || key.revoked_at.is_some()) => KeyState::Gone,
+            _ if key.revoked_at.is_some() => KeyState::Revoked,
+            Some(active) if at == active => KeyState::Active,
+            Some(active) if at < active => KeyState::Retired,
+            _ => KeyState::Next,
+        };
+        let is_retired = matches!(state, KeyState::Retired | KeyState::Gone);
+        Life {
+            key,
+            state,
+            ends_at: ends_at.filter(|_| is_retired),
+        }
+    });
+    lives.collect()
+}
+
+fn order(key: &Key) -> (Timestamp, Timestamp, &str) {
+    (key.signs_from, key.created_at, &key.kid)
+}
+
+/// Whether a key of this purpose is due at `now`, because the one in use is old or of another algorithm
+/// than what is configured (`follow_algorithm`).
+pub fn due(
+    keys: &[Key],
+    purpose: KeyPurpose,
+    settings: &KeySettings,
+    follow_algorithm: bool,
+    now: Timestamp,
+) -> Due {
+    let lives = lives(keys, purpose, settings, now);
+    let is_wanted = |life: &Life<'_>| life.key.algorithm == settings.algorithm_for(purpose);
+    let in_state = |state| lives.iter().filter(move |life| life.state == state);
+    let Some(active) = in_state(KeyState::Active).next() else {
+        return Due {
+            drop_next: false,
+            signs_from: Some(now),
+        };
+    };
+    let drop_next = follow_algorithm && in_state(KeyState::Next).any(|next| !is_wanted(next));
+    let has_next = !drop_next && in_state(KeyState::Next).next().is_some();
+    let soonest = now + settings.publish_ahead;
+    let signs_from = if has_next {
+        None
+    } else if follow_algorithm && !is_wanted(active) {
+        Some(soonest)
+    } else {
+        settings.interval(purpose).and_then(|interval| {
+            let turn = active.key.signs_from + interval;
+            (turn <= soonest).then_some(soonest)
+        })
+    };
+    Due {
+        drop_next,
+        signs_from,
+    }
+}
+
+impl KeySettings {
+    /// What new keys of this purpose are used with. Apps check assertions, so that theirs have a
+    /// public half in any case.
+    pub const fn algorithm_for(&self, purpose: KeyPurpose) -> KeyAlgorithm {
+        match purpose {
+            KeyPurpose::AccessToken => self.algorithm,
+            KeyPurpose::Assertion if self.algorithm.has_public_half() => self.algorithm,
+            KeyPurpose::Assertion => KeyAlgorithm::EdDsa,
+            KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => KeyAlgorithm::Mac,
+        }
+    }
+
+    /// How long after its last use what a key made may still be good. Configured lives of access
+    /// tokens are not asked: they may have been longer when the key was in use.
+    pub fn span(&self, purpose: KeyPurpose) -> Duration {
+        match purpose {
+            KeyPurpose::AccessToken => LONGEST_ACCESS + SLACK,
+            KeyPurpose::Assertion => super::assertion::LIFETIME + SLACK,
+            KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => self.longest_session,
+        }
+    }
+
+    /// How long a key of this purpose is in use.
+    fn interval(&self, purpose: KeyPurpose) -> Option<Duration> {
+        let least = match purpose {
+            KeyPurpose::AccessToken | KeyPurpose::Assertion => Duration::ZERO,
+            KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => {
+                self.longest_session / MOST_NUMBERED
+            }
+        };
+        self.rotate_every.map(|interval| interval.max(least))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 24 * 60 * 60;
+    const SETTINGS: KeySettings = KeySettings {
+        algorithm: KeyAlgorithm::EdDsa,
+        rotate_every: Some(Duration::from_hours(30 * 24)),
+        publish_ahead: Duration::from_hours(24),
+        longest_session: Duration::from_hours(30 * 24),
+    };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn key(kid: &str, signs_from: i64) -> Key {
+        Key {
+            purpose: KeyPurpose::AccessToken,
+            kid: kid.to_owned(),
+            algorithm: KeyAlgorithm::EdDsa,
+            created_at: at(signs_from),
+            signs_from: at(signs_from),
+            revoked_at: None,
+        }
+    }
+
+    fn revoked(kid: &str, signs_from: i64, at_second: i64) -> Key {
+        Key {
+            revoked_at: Some(at(at_second)),
+            ..key(kid, signs_from)
+        }
+    }
+
+    fn states(keys: &[Key], now: i64) -> String {
+        let lives = lives(keys, KeyPurpose::AccessToken, &SETTINGS, at(now));
+        let told = lives.iter().map(|life| {
+            let state = match life.state {
+                KeyState::Next => "next",
+                KeyState::Active => "active",
+                KeyState::Retired => "retired",
+                KeyState::Gone => "gone",
+                KeyState::Revoked => "revoked",
+            };
+            format!("{} {state}", life.key.kid)
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn the_times_of_the_keys_say_where_each_of_them_stands() {
+        // In any order: times decide.
+        let keys = [key("b", 100_000), key("a", 0), key("c", 200_000)];
+        let span = 3600 + 180;
+        for (now, expected) in [
+            (-5, "a active, b next, c next"),
+            (0, "a active, b next, c next"),
+            (99_999, "a active, b next, c next"),
+            (100_000, "a retired, b active, c next"),
+            (100_000 + span - 1, "a retired, b active, c next"),
+            (100_000 + span, "a gone, b active, c next"),
+            (200_000, "a gone, b retired, c active"),
+            (200_000 + span, "a gone, b gone, c active"),
+            (900_000_000, "a gone, b gone, c active"),
+        ] {
+            assert_eq!(states(&keys, now), expected, "{now}");
+        }
+        assert_eq!(states(&[], 0), "");
+    }
+
+    #[test]
+    fn a_revoked_key_is_never_in_use_and_changes_nobody_elses_time() {
+        let keys = [key("a", 0), revoked("b", 1000, 2000), key("c", 2000)];
+        assert_eq!(states(&keys, 2000), "a retired, b revoked, c active");
+        assert_eq!(states(&keys, 1000 + 3780), "a gone, b revoked, c active");
+        assert_eq!(states(&keys, 2000 + 3780), "a gone, b gone, c active");
+        // It does not come back when the clock is set back.
+        assert_eq!(states(&keys, 1500), "a active, b revoked, c next");
+        assert_eq!(states(&[revoked("a", 0, 1)], 5), "a revoked");
+    }
+
+    #[test]
+    fn of_keys_that_begin_at_once_exactly_one_is_in_use() {
+        let keys = [key("b", 1000), key("a", 1000)];
+        assert_eq!(states(&keys, 1000), "a retired, b active");
+    }
+
+    #[test]
+    fn a_key_is_due_a_day_before_the_one_in_use_is_old() {
+        let of = |keys: &[Key], now| {
+            let due = due(keys, KeyPurpose::AccessToken, &SETTINGS, true, at(now));
+            assert!(!due.drop_next);
+            due.signs_from
+        };
+        assert_eq!(of(&[], 7), Some(at(7)));
+        assert_eq!(of(&[key("a", 0)], 29 * DAY - 1), None);
+        assert_eq!(of(&[key("a", 0)], 29 * DAY), Some(at(30 * DAY)));
+        // The gateway was down: apps still get a day's notice.
+        assert_eq!(of(&[key("a", 0)], 90 * DAY), Some(at(91 * DAY)));
+        assert_eq!(of(&[key("a", 0), key("b", 30 * DAY)], 29 * DAY), None);
+        assert_eq!(of(&[revoked("a", 0, 5)], 9), Some(at(9)));
+    }
+
+    #[test]
+    fn nothing_is_due_where_keys_are_rotated_by_hand() {
+        let settings = KeySettings {
+            rotate_every: None,
+            ..SETTINGS
+        };
+        let keys = [key("a", 0)];
+        let due = due(
+            &keys,
+            KeyPurpose::AccessToken,
+            &settings,
+            false,
+            at(900 * DAY),
+        );
+        assert_eq!(due, Due::default());
+    }
+
+    #[test]
+    fn another_algorithm_makes_another_key_which_replaces_one_that_waits() {
+        let settings = KeySettings {
+            algorithm: KeyAlgorithm::Es256,
+            ..SETTINGS
+        };
+        let of = |keys: &[Key], settings: &KeySettings, follow| {
+            let due = due(keys, KeyPurpose::AccessToken, settings, follow, at(DAY));
+            (due.drop_next, due.signs_from)
+        };
+        let soon = Some(at(2 * DAY));
+        let old = key("a", 0);
+        let waiting = key("b", 30 * DAY);
+        let wanted = Key {
+            algorithm: KeyAlgorithm::Es256,
+            ..waiting.clone()
+        };
+        let both = [old.clone(), waiting];
+        assert_eq!(of(&both[..1], &settings, true), (false, soon));
+        assert_eq!(of(&both, &settings, true), (true, soon));
+        assert_eq!(of(&both, &settings, false), (false, None));
+        let done = [old, wanted];
+        assert_eq!(of(&done, &settings, true), (false, None));
+        // And back, before it was used.
+        assert_eq!(of(&done, &SETTINGS, true), (true, None));
+    }
+
+    #[test]
+    fn what_apps_check_has_a_public_half() {
+        for (algorithm, of_assertions) in [
+            (KeyAlgorithm::EdDsa, KeyAlgorithm::EdDsa),
+            (KeyAlgorithm::Ps256, KeyAlgorithm::Ps256),
+            (KeyAlgorithm::Hs256, KeyAlgorithm::EdDsa),
+        ] {
+            let settings = KeySettings {
+                algorithm,
+                ..SETTINGS
+            };
+            assert_eq!(settings.algorithm_for(KeyPurpose::AccessToken), algorithm);
+            assert_eq!(settings.algorithm_for(KeyPurpose::Assertion), of_assertions);
+        }
+    }
+
+    #[test]
+    fn refresh_keys_are_not_rotated_so_often_that_their_numbers_run_out() {
+        let hourly = KeySettings {
+            rotate_every: Some(Duration::from_hours(1)),
+            ..SETTINGS
+        };
+        let most = Duration::from_hours(30 * 24).as_secs() / 50;
+        let interval = hourly.interval(KeyPurpose::RefreshMac);
+        assert_eq!(interval, Some(Duration::from_secs(most)));
+        let interval = hourly.interval(KeyPurpose::AccessToken);
+        assert_eq!(interval, Some(Duration::from_hours(1)));
+    }
+}
