@@ -66,6 +66,16 @@ pub fn schemathesis(document: &str, token: &str) -> Finished {
     run(command, "")
 }
 
+/// What PyJWT makes of a token, by the key of this set that it names.
+pub fn pyjwt(keys: &serde_json::Value, token: &str, audience: &str) -> Finished {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/e2e/apps/verify_token.py"
+    );
+    let command = super::programs::python(&[script, token, audience]);
+    run(command, &keys.to_string())
+}
+
 pub(super) fn run(mut command: Command, input: &str) -> Finished {
     let mut child = command
         .stdin(Stdio::piped())
