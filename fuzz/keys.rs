@@ -7,6 +7,10 @@ use vestibule::identity::Secret;
 use vestibule::session::{KeyAlgorithm, KeyMaterial, KeyPurpose, KeyRing, KeySettings};
 
 /// The ring of these keys. Access tokens are signed by the Ed25519 key whose seed is 32 ones.
+#[allow(
+    clippy::expect_used,
+    reason = "a test that panics is a test that fails"
+)]
 pub(crate) fn ring() -> KeyRing {
     let settings = KeySettings {
         algorithm: KeyAlgorithm::EdDsa,

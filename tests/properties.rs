@@ -7,6 +7,8 @@
     reason = "a test that panics is a test that fails"
 )]
 
+#[path = "../fuzz/keys.rs"]
+mod keys;
 #[path = "../fuzz/properties/mod.rs"]
 mod properties;
 

@@ -1,8 +1,5 @@
 //! Behind a good signature, too, only a token that says what ours say is accepted, and only while it lives; without one, none is.
 
-#[path = "../keys.rs"]
-mod keys;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -33,7 +30,7 @@ struct House {
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| House {
-    ring: keys::ring(),
+    ring: crate::keys::ring(),
     settings: TokenSettings {
         issuer: ISSUER.to_owned(),
         audience: ISSUER.to_owned(),

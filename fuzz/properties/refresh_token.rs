@@ -1,15 +1,12 @@
 //! A refresh token is what our keys made, in its one spelling; every other text, one letter away or far off, is none.
 
-#[path = "../keys.rs"]
-mod keys;
-
 use std::sync::LazyLock;
 
 use vestibule::identity::{Secret, SessionId};
 use vestibule::session::refresh_token::{LENGTH, PREFIX};
 use vestibule::session::{KeyRing, RefreshToken};
 
-static RING: LazyLock<KeyRing> = LazyLock::new(keys::ring);
+static RING: LazyLock<KeyRing> = LazyLock::new(crate::keys::ring);
 
 pub(crate) fn check(data: &[u8]) -> bool {
     if let Some((token, rest)) = made_of(data) {

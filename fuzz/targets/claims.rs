@@ -1,6 +1,8 @@
 //! Fuzzes access tokens, with a good signature and without.
 #![no_main]
 
+#[path = "../keys.rs"]
+mod keys;
 #[path = "../properties/claims.rs"]
 mod property;
 

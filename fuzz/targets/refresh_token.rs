@@ -1,6 +1,8 @@
 //! Fuzzes refresh tokens.
 #![no_main]
 
+#[path = "../keys.rs"]
+mod keys;
 #[path = "../properties/refresh_token.rs"]
 mod property;
 

@@ -50,16 +50,7 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
         .command(&["user", "passwd", "ada"], &format!("{WRONG}\n"))
         .expect_success();
     walk_with_a_temporary_password(&gateway, &mut secrets);
-    let metrics = ask_admin(&gateway, &Request::get("/metrics"));
-    assert!(metrics.text().contains("vestibule_refreshes"));
-    secrets.none_in("the metrics", &metrics.body.data);
-    for command in [["user", "list"], ["session", "list"], ["key", "list"]] {
-        for form in [&[][..], &["--json"]] {
-            let told = gateway.command(&[&command, form].concat(), "");
-            let told = told.expect_success();
-            secrets.none_in("what a command says", (told.out + &told.err).as_bytes());
-        }
-    }
+    none_in_what_is_listed(&gateway, &secrets);
     gateway.terminate();
     gateway.wait_for_exit(Duration::from_secs(60));
 
@@ -81,6 +72,19 @@ fn t_45_no_log_holds_a_token_cookie_password_key_or_assertion() {
     let log = gateway.log();
     assert!(log.contains("cannot be reached"), "{log}");
     secrets.none_in("the application log", log.as_bytes());
+}
+
+fn none_in_what_is_listed(gateway: &Gateway, secrets: &Secrets) {
+    let metrics = ask_admin(gateway, &Request::get("/metrics"));
+    assert!(metrics.text().contains("vestibule_refreshes"));
+    secrets.none_in("the metrics", &metrics.body.data);
+    for command in [["user", "list"], ["session", "list"], ["key", "list"]] {
+        for form in [&[][..], &["--json"]] {
+            let told = gateway.command(&[&command, form].concat(), "");
+            let told = told.expect_success();
+            secrets.none_in("what a command says", (told.out + &told.err).as_bytes());
+        }
+    }
 }
 
 fn walk_with_tokens(gateway: &Gateway, upstream: &Upstream, secrets: &mut Secrets) {
