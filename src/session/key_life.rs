@@ -102,8 +102,10 @@ pub fn lives<'k>(
     lives.collect()
 }
 
-fn order(key: &Key) -> (Timestamp, Timestamp, &str) {
-    (key.signs_from, key.created_at, &key.kid)
+/// Of keys of one moment, the one that was revoked came before the one in its place.
+fn order(key: &Key) -> (Timestamp, Timestamp, bool, &str) {
+    let is_good = key.revoked_at.is_none();
+    (key.signs_from, key.created_at, is_good, &key.kid)
 }
 
 /// Whether a key of this purpose is due at `now`, because the one in use is old or of another algorithm
@@ -262,6 +264,8 @@ mod tests {
     fn of_keys_that_begin_at_once_exactly_one_is_in_use() {
         let keys = [key("b", 1000), key("a", 1000)];
         assert_eq!(states(&keys, 1000), "a retired, b active");
+        let keys = [revoked("b", 1000, 1000), key("a", 1000)];
+        assert_eq!(states(&keys, 1000), "b revoked, a active");
     }
 
     #[test]
