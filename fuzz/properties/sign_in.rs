@@ -105,11 +105,12 @@ fn makes_sense(name: &str, text: &str) {
 }
 
 /// What a refusal says, with `"…"` for a field's name and `0` for a number.
-const REFUSALS: [&str; 5] = [
+const REFUSALS: [&str; 6] = [
     "The field \"\" came twice.",
     "The body must be a JSON object.",
     "The body is not valid JSON: look at line 0, column 0.",
     "The body is larger than 64 KiB.",
+    "The form must be sent as UTF-8.",
     "The body must be application/json or application/x-www-form-urlencoded.",
 ];
 
