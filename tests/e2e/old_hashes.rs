@@ -114,7 +114,10 @@ fn a_new_hash_that_cannot_be_stored_does_not_keep_anybody_out() {
 fn a_hash_that_nobody_can_read_is_refused_like_a_wrong_password() {
     let upstream = Upstream::start();
     let audit = "[observe]\naudit_log.to = \"audit.log\"\n";
-    let gateway = Setup::in_front_of(&upstream).section(audit).start();
+    let gateway = Setup::in_front_of(&upstream)
+        .section(audit)
+        .login("min_duration = \"0s\"\nfree_failures = 20")
+        .start();
     let wrong = attempt(&gateway, "wrong");
     for hash in [
         "nonsense",
