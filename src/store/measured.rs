@@ -9,9 +9,9 @@ use crate::observe::metrics::StoreMetrics;
 use crate::observe::metrics::store::OperationMeter;
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::{
-    Account, AccountMark, AddUser, ChangeUser, Defences, DeviceHash, Directory, KeptFailures,
-    KeptSession, KeySet, Loaded, NewSession, NewUser, Pending, RevocationLog, Rotation, Sessions,
-    Unlocks, UserChange,
+    Account, AccountMark, AddUser, ChangeUser, Defences, DeviceHash, Directory, ImportStep,
+    ImportUsers, KeptFailures, KeptSession, KeySet, Loaded, NewSession, NewUser, Pending,
+    RevocationLog, Rotation, Sessions, Unlocks, UserChange,
 };
 
 /// A wrapper of a trait's implementation: a field and a method for each of its operations.
@@ -49,6 +49,7 @@ measured! {
     /// Users and keys.
     MeasuredDirectory of Directory:
     fn add_user(user: NewUser) -> AddUser;
+    fn import_users(steps: Vec<ImportStep>) -> ImportUsers;
     fn account(name: UserName) -> Option<Account>;
     fn user(id: UserId) -> Option<User>;
     fn users() -> Vec<User>;

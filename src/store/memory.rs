@@ -1,6 +1,7 @@
 //! The store in memory: for demonstrations and tests; gone when the process ends.
 
 mod defences;
+mod import;
 mod state;
 
 use std::collections::HashSet;
@@ -13,9 +14,9 @@ use crate::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserN
 use crate::session::{RevokeReason, SessionRow};
 use crate::store::memory::state::State;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, Ended, KEPT_AFTER_END, KeptSession, KeySet, Loaded,
-    NewSession, NewUser, Pending, READ_AT_ONCE, RevocationLog, Rotation, SWEPT_AT_ONCE, Sessions,
-    UserChange,
+    Account, AddUser, ChangeUser, Directory, Ended, ImportStep, ImportUsers, KEPT_AFTER_END,
+    KeptSession, KeySet, Loaded, NewSession, NewUser, Pending, READ_AT_ONCE, RevocationLog,
+    Rotation, SWEPT_AT_ONCE, Sessions, UserChange,
 };
 
 /// Users, keys and sessions in memory.
@@ -55,6 +56,10 @@ impl Directory for MemoryStore {
             state.accounts.insert(user.name.clone(), account);
             AddUser::Added(user)
         })
+    }
+
+    fn import_users(&self, steps: Vec<ImportStep>) -> Pending<ImportUsers> {
+        self.run(|state, now| import::all_or_none(state, steps, now))
     }
 
     fn account(&self, name: UserName) -> Pending<Option<Account>> {

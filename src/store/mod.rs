@@ -35,8 +35,9 @@ use crate::store::sqlite::SqliteStore;
 pub use catch_up::{Spans, catch_up};
 pub use defences::{AccountMark, Defences, DeviceHash, KeptFailures, Unlocks};
 pub use records::{
-    Account, AddUser, ChangeUser, Ended, KeptSession, KeySet, Loaded, NewSession, NewUser,
-    Revocation, RevocationLog, Rotation, SealedKey, UserChange,
+    Account, AddUser, ChangeUser, Ended, ImportObstacle, ImportStep, ImportUsers, KeptSession,
+    KeySet, Loaded, NewSession, NewUser, Revocation, RevocationLog, Rotation, SealedKey,
+    UserChange,
 };
 
 /// How long a session's row outlives the session, and how long an entry of the revocation log is kept:
@@ -211,6 +212,9 @@ impl StoreError {
 pub trait Directory: Send + Sync {
     /// Adds a user.
     fn add_user(&self, user: NewUser) -> Pending<AddUser>;
+    /// Adds and changes many users in one transaction: all of them or none. What raises an epoch ends
+    /// what it ends elsewhere.
+    fn import_users(&self, steps: Vec<ImportStep>) -> Pending<ImportUsers>;
     /// The user of this name, with the password hash.
     fn account(&self, name: UserName) -> Pending<Option<Account>>;
     /// The user with this id.

@@ -58,6 +58,49 @@ pub enum AddUser {
     EmailTaken,
 }
 
+/// What an import does about one user.
+#[derive(Clone, Debug)]
+pub enum ImportStep {
+    /// Somebody new.
+    Add {
+        /// Who.
+        user: NewUser,
+        /// Whether they are kept from signing in.
+        disabled: bool,
+    },
+    /// Somebody who is here already.
+    Update {
+        /// Who.
+        name: UserName,
+        /// Raises the claims epoch.
+        change: UserChange,
+        /// Where given, raises the session epoch.
+        password: Option<PasswordHash>,
+        /// Where it is another than before, raises the session epoch.
+        disabled: Option<bool>,
+    },
+}
+
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportUsers {
+    /// All steps were done; the users as they are now, in the order of the steps.
+    Done(Vec<User>),
+    /// Nothing was changed: this step (counted from 0) could not be done.
+    Undone(usize, ImportObstacle),
+}
+
+/// Why a step of an import could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportObstacle {
+    /// Somebody has that name.
+    NameTaken,
+    /// Somebody else has that e-mail address.
+    EmailTaken,
+    /// Nobody has that name.
+    NoSuchUser,
+}
+
 /// A user with what proves a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

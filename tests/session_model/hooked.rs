@@ -9,8 +9,8 @@ use vestibule::clock::Timestamp;
 use vestibule::identity::{PasswordHash, PasswordTerm, SessionId, User, UserId, UserName};
 use vestibule::session::{RevokeReason, SessionRow};
 use vestibule::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, KeySet, Loaded, NewSession, NewUser,
-    Pending, RevocationLog, Rotation, Sessions, UserChange,
+    Account, AddUser, ChangeUser, Directory, ImportStep, ImportUsers, KeptSession, KeySet, Loaded,
+    NewSession, NewUser, Pending, RevocationLog, Rotation, Sessions, UserChange,
 };
 
 use crate::bare::Pause;
@@ -104,6 +104,7 @@ impl Sessions for Hooked {
 impl Directory for Hooked {
     hooked! { directory:
         fn add_user(user: NewUser) -> AddUser;
+        fn import_users(steps: Vec<ImportStep>) -> ImportUsers;
         fn account(name: UserName) -> Option<Account>;
         fn user(id: UserId) -> Option<User>;
         fn users() -> Vec<User>;

@@ -2,6 +2,7 @@
 
 mod defences;
 mod file;
+mod import;
 mod keys;
 mod queue;
 mod revocations;
@@ -22,8 +23,9 @@ use crate::session::{RevokeReason, SessionRow};
 use crate::store::sqlite::queue::{Manner, Queue};
 use crate::store::sqlite::revocations::Watched;
 use crate::store::{
-    Account, AddUser, ChangeUser, Directory, KeptSession, KeySet, Loaded, NewSession, NewUser,
-    Pending, RevocationLog, Rotation, SWEPT_AT_ONCE, Sessions, StoreError, UserChange,
+    Account, AddUser, ChangeUser, Directory, ImportStep, ImportUsers, KeptSession, KeySet, Loaded,
+    NewSession, NewUser, Pending, RevocationLog, Rotation, SWEPT_AT_ONCE, Sessions, StoreError,
+    UserChange,
 };
 
 /// How long a transaction waits for another process that writes.
@@ -117,6 +119,11 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 impl Directory for SqliteStore {
     fn add_user(&self, user: NewUser) -> Pending<AddUser> {
         self.writer.run(move |sql, now| users::add(sql, user, now))
+    }
+
+    fn import_users(&self, steps: Vec<ImportStep>) -> Pending<ImportUsers> {
+        self.writer
+            .run(move |sql, now| import::all_or_none(sql, steps, now))
     }
 
     fn account(&self, name: UserName) -> Pending<Option<Account>> {
