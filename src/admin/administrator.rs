@@ -26,7 +26,7 @@ pub struct Administrator {
     pub(super) keys: KeyStore,
     pub(super) by: By,
     pub(super) clock: Arc<dyn Clock>,
-    audit: Audit,
+    pub(super) audit: Audit,
     source: Source,
     here: Option<Here>,
 }

@@ -3,6 +3,7 @@
 
 mod administrator;
 mod api;
+pub mod import;
 mod keys;
 mod metrics;
 mod reload;

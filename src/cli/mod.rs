@@ -7,6 +7,7 @@ mod demo_app;
 mod explain;
 mod explanation;
 mod healthcheck;
+mod import;
 mod key;
 mod listing;
 mod manual;

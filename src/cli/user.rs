@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use crate::admin::{AdminError, Administrator, Newcomer, TemporaryPassword, UserFacts};
+use crate::cli::import::{self, Import};
 use crate::cli::{listing, output, password, storage};
 use crate::config::Config;
 use crate::identity::password::{HashPolicy, Owner, PasswordRules};
@@ -82,6 +83,8 @@ pub(super) enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Take over the users of another app, who sign in with their old passwords
+    Import(Import),
 }
 
 #[derive(Args)]
@@ -188,6 +191,7 @@ async fn execute(
                 Ok("nothing was changed\n".to_owned())
             }
         }
+        Command::Import(asked) => import::run(&asked, hashing, admin).await,
     }
 }
 

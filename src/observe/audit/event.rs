@@ -130,6 +130,14 @@ pub enum Event<'a> {
     },
     /// A user was added.
     UserAdded(Deed<'a>),
+    /// A user came from another app.
+    UserImported {
+        /// Who, and by which way.
+        #[serde(flatten)]
+        deed: Deed<'a>,
+        /// Whether they were here already, and were changed.
+        updated: bool,
+    },
     /// Names, address or groups of a user were changed.
     UserChanged(Deed<'a>),
     /// An administrator set a new password.

@@ -186,6 +186,7 @@ impl Events {
             Event::KeyRevoked { .. } => self.key_changes.count(REVOKED),
             Event::MasterKeyChanged { .. } => self.key_changes.count(RESEALED),
             Event::UserAdded(_)
+            | Event::UserImported { .. }
             | Event::UserChanged(_)
             | Event::PasswordSet(_)
             | Event::UserDisabled(_)

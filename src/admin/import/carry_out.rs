@@ -1,0 +1,145 @@
+//! The plan of an import carried out: weak hashes hashed again, then all users in one transaction.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use thiserror::Error;
+
+use crate::admin::import::{Plan, Reading, Step, Wishes};
+use crate::admin::{AdminError, Administrator};
+use crate::identity::password::HashPolicy;
+use crate::identity::{PasswordHash, PasswordTerm, UserId, UserName};
+use crate::observe::{Deed, Event};
+use crate::random;
+use crate::store::{ImportObstacle, ImportStep, ImportUsers, NewUser, StoreError, UserChange};
+
+/// Events that are told before the audit log is waited for: it drops what comes faster than it writes.
+const TOLD_AT_ONCE: usize = 1000;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// New users.
+    pub added: usize,
+    /// Users who were here already.
+    pub updated: usize,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Error)]
+pub enum NotImported {
+    /// Somebody else has changed users since the plan was made.
+    #[error("{name} was changed by somebody else in this moment: nothing was imported, try again")]
+    Overtaken {
+        /// Who was in the way.
+        name: UserName,
+        /// How.
+        obstacle: ImportObstacle,
+    },
+    /// Nothing is known about the outcome.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Hashes again what is too weak to be kept as it is, on all cores. `told` hears after each how many
+/// are done.
+pub fn wrap(steps: &mut [Step], policy: &HashPolicy, told: &(dyn Fn(usize) + Sync)) {
+    let mut weak: Vec<&mut Step> = steps
+        .iter_mut()
+        .filter(|step| step.needs_wrapping())
+        .collect();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = weak.len().div_ceil(threads).max(1);
+    let done = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for part in weak.chunks_mut(share) {
+            scope.spawn(|| {
+                for step in part {
+                    let hash = step.password.take();
+                    step.password = hash.map(|hash| hash.wrapped(policy, &random::bytes()));
+                    told(1 + done.fetch_add(1, Ordering::Relaxed));
+                }
+            });
+        }
+    });
+}
+
+impl Administrator {
+    /// What would be done about these records.
+    pub async fn plan_import(&self, reading: Reading, wishes: &Wishes) -> Result<Plan, AdminError> {
+        Ok(Plan::of(reading, &self.directory.users().await?, wishes))
+    }
+
+    /// Imports all of them, or nobody.
+    pub async fn import(
+        &self,
+        steps: Vec<Step>,
+        policy: &HashPolicy,
+    ) -> Result<Imported, NotImported> {
+        let updates: Vec<bool> = steps.iter().map(|step| step.is_update).collect();
+        let names: Vec<UserName> = steps.iter().map(|step| step.name.clone()).collect();
+        // No password fits it, so that those without one may share it.
+        let nobody = PasswordHash::nobody(policy, &random::bytes(), &random::bytes());
+        let steps = steps.into_iter().map(|step| step.for_store(&nobody));
+        let users = match self.directory.import_users(steps.collect()).await? {
+            ImportUsers::Done(users) => users,
+            ImportUsers::Undone(at, obstacle) => {
+                let name = names.into_iter().nth(at);
+                let name = name.ok_or(StoreError::Unreadable("outcome of an import"))?;
+                return Err(NotImported::Overtaken { name, obstacle });
+            }
+        };
+        for (told, (user, updated)) in users.iter().zip(&updates).enumerate() {
+            if *updated {
+                self.end_tokens_of_user(user.id.clone(), user.session_epoch);
+                self.outdate_tokens_of(user);
+            }
+            let (user, by) = (user.into(), self.by);
+            self.note(Event::UserImported {
+                deed: Deed { user, by },
+                updated: *updated,
+            });
+            if (told + 1) % TOLD_AT_ONCE == 0
+                && let Some(log) = self.audit.sink()
+            {
+                log.flush();
+            }
+        }
+        let updated = updates.iter().filter(|updated| **updated).count();
+        Ok(Imported {
+            added: users.len().saturating_sub(updated),
+            updated,
+        })
+    }
+}
+
+impl Step {
+    /// What the file does not tell of somebody who is here stays as it is.
+    fn for_store(self, nobody: &PasswordHash) -> ImportStep {
+        if self.is_update {
+            return ImportStep::Update {
+                name: self.name,
+                change: UserChange {
+                    display_name: self.display_name.map(Some),
+                    email: self.email.map(Some),
+                    groups: self.groups,
+                    password_change_due: None,
+                },
+                password: self.password,
+                disabled: self.disabled,
+            };
+        }
+        ImportStep::Add {
+            user: NewUser {
+                id: UserId::from_bytes(random::bytes()),
+                name: self.name,
+                display_name: self.display_name,
+                email: self.email,
+                groups: self.groups.unwrap_or_default(),
+                password: self.password.unwrap_or_else(|| nobody.clone()),
+                password_term: PasswordTerm::Lasting,
+            },
+            disabled: self.disabled.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What an import did, or would do: for people, and as JSON for programs.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use serde::Serialize;
+
+use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step};
+use crate::cli::import::input::Input;
+use crate::cli::output::columns;
+use crate::cli::{listing, user};
+
+/// The most users of a kind that are listed for people.
+const MOST_LISTED: usize = 20;
+/// What one hash takes, in milliseconds.
+const HASH_MILLIS: usize = 20;
+
+/// What is known about the file before the plan is carried out.
+pub(super) struct Report<'i> {
+    input: &'i Input,
+    is_dry: bool,
+    users: usize,
+    used: Vec<(Field, String)>,
+    unused: Vec<String>,
+    others: Vec<(String, usize)>,
+}
+
+/// The report as programs read it.
+#[derive(Serialize)]
+struct Facts<'r> {
+    file: &'r str,
+    format: &'static str,
+    format_guessed: bool,
+    table: Option<&'r str>,
+    columns: BTreeMap<&'static str, &'r str>,
+    unused_columns: &'r [String],
+    other_records: BTreeMap<&'r str, usize>,
+    dry_run: bool,
+    imported: bool,
+    added: usize,
+    updated: usize,
+    schemes: Vec<SchemeFacts>,
+    skipped: Vec<MatterFacts<'r>>,
+    refused: Vec<MatterFacts<'r>>,
+}
+
+#[derive(Serialize)]
+struct SchemeFacts {
+    scheme: Option<&'static str>,
+    users: usize,
+    password: &'static str,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MatterFacts<'r> {
+    place: usize,
+    name: Option<&'r str>,
+    reasons: Vec<String>,
+}
+
+impl<'i> Report<'i> {
+    pub(super) fn of(input: &'i Input, reading: &Reading, is_dry: bool) -> Self {
+        Self {
+            input,
+            is_dry,
+            users: reading.records.len() + reading.faults.len(),
+            used: reading.used.clone(),
+            unused: reading.unused.clone(),
+            others: reading.others.clone(),
+        }
+    }
+
+    /// For people. `done` is what was done, where something was.
+    pub(super) fn to_text(&self, plan: &Plan, done: Option<Imported>) -> String {
+        let mut text = self.heading();
+        if !plan.fates.is_empty() {
+            text.push('\n');
+            text.push_str(&passwords(plan));
+        }
+        text.push_str(&self.listed("here already, and left as they are", &plan.skipped));
+        text.push_str(&self.listed("refused", &plan.refused));
+        text.push_str(&remedies(&plan.refused));
+        text.push('\n');
+        text.push_str(&self.outcome(plan, done));
+        text
+    }
+
+    /// For programs: in a dry run, and where some are refused, `added` and `updated` are those who
+    /// would be imported, and `imported` is false.
+    pub(super) fn to_json(&self, plan: &Plan, done: Option<Imported>) -> anyhow::Result<String> {
+        let counts = done.unwrap_or_else(|| counts(&plan.steps));
+        let used = self.used.iter();
+        let others = self.others.iter();
+        listing::json(&Facts {
+            file: &self.input.file,
+            format: self.input.format.as_str(),
+            format_guessed: self.input.is_guessed,
+            table: self.input.table.as_deref(),
+            columns: used
+                .map(|(field, column)| (field.as_str(), column.as_str()))
+                .collect(),
+            unused_columns: &self.unused,
+            other_records: others
+                .map(|(what, count)| (what.as_str(), *count))
+                .collect(),
+            dry_run: self.is_dry,
+            imported: done.is_some(),
+            added: counts.added,
+            updated: counts.updated,
+            schemes: plan.fates.iter().map(scheme_facts).collect(),
+            skipped: plan.skipped.iter().map(matter_facts).collect(),
+            refused: plan.refused.iter().map(matter_facts).collect(),
+        })
+    }
+
+    fn heading(&self) -> String {
+        let Input { file, format, .. } = self.input;
+        let table = self.input.table.as_ref();
+        let table = table.map_or(String::new(), |table| format!(", table {table}"));
+        let guessed = match self.input.is_guessed {
+            true => " (guessed; --format says otherwise)",
+            false => "",
+        };
+        let mut text = format!(
+            "{file}: {}, read as {}{guessed}{table}\n",
+            counted(self.users, "user"),
+            format.as_str(),
+        );
+        let pairs = self.used.iter();
+        let pairs = pairs.map(|(field, column)| format!("{} = {column}", field.as_str()));
+        let pairs: Vec<String> = pairs.collect();
+        if !pairs.is_empty() {
+            text.push_str(&format!("  taken: {}\n", pairs.join(", ")));
+        }
+        if !self.unused.is_empty() {
+            text.push_str(&format!("  not needed: {}\n", self.unused.join(", ")));
+        }
+        for (what, count) in &self.others {
+            text.push_str(&format!("  no users, and left alone: {count} {what}\n"));
+        }
+        text
+    }
+
+    fn listed(&self, title: &str, matters: &[Matter]) -> String {
+        if matters.is_empty() {
+            return String::new();
+        }
+        let mut text = format!("\n{title}: {}\n", matters.len());
+        for matter in matters.iter().take(MOST_LISTED) {
+            let name = matter.name.as_ref();
+            let name = name.map_or(String::new(), |name| format!(" {name}:"));
+            let at = self.input.at(matter.place);
+            text.push_str(&format!("  {at}:{name} {}\n", reasons(matter).join("; ")));
+        }
+        if let more @ 1.. = matters.len().saturating_sub(MOST_LISTED) {
+            text.push_str(&format!("  … and {more} more; --json tells all\n"));
+        }
+        text
+    }
+
+    fn outcome(&self, plan: &Plan, done: Option<Imported>) -> String {
+        if let Some(Imported { added, updated }) = done {
+            let ended = match updated {
+                0 => String::new(),
+                _ => format!(
+                    "the sessions of those whose password or state was set anew have ended: {}\n",
+                    user::ENDED
+                ),
+            };
+            return format!(
+                "added {}, updated {updated}, left alone {}, refused {}\n{ended}",
+                counted(added, "user"),
+                plan.skipped.len(),
+                plan.refused.len(),
+            );
+        }
+        let Imported { added, updated } = counts(&plan.steps);
+        let (skipped, refused) = (plan.skipped.len(), plan.refused.len());
+        let mut text = format!(
+            "{} can be added, {updated} updated, {skipped} left alone, {refused} refused\n",
+            counted(added, "user"),
+        );
+        let weak = plan.steps.iter().filter(|step| step.needs_wrapping());
+        if let weak @ 1.. = weak.count() {
+            let threads = thread::available_parallelism().map_or(1, usize::from);
+            let seconds = (weak * HASH_MILLIS).div_ceil(1000 * threads);
+            text.push_str(&format!(
+                "weak hashes that will be hashed once more: {weak} (takes some {seconds} s)\n"
+            ));
+        }
+        if self.is_dry {
+            text.push_str("nothing was changed: this was a dry run\n");
+        }
+        text
+    }
+}
+
+/// Kinds of hashes, the most frequent first.
+fn passwords(plan: &Plan) -> String {
+    let mut fates = plan.fates.clone();
+    fates.sort_by_key(|(_, users)| std::cmp::Reverse(*users));
+    let mut rows = vec![["SCHEME", "USERS", "THE OLD PASSWORD"].map(str::to_owned)];
+    rows.extend(fates.iter().map(|(fate, users)| {
+        let (scheme, becomes) = match fate {
+            Fate::Works(scheme) => (scheme.as_str(), "goes on to work".to_owned()),
+            Fate::Lost(unfit) => ("-", format!("does not work any more: {unfit}")),
+            Fate::Refused(unfit) => ("-", format!("refused: {unfit}")),
+        };
+        [scheme.to_owned(), users.to_string(), becomes]
+    }));
+    columns("", &rows)
+}
+
+/// What can be done about those who are refused, each said once.
+fn remedies(refused: &[Matter]) -> String {
+    let causes = refused.iter().flat_map(|matter| &matter.causes);
+    let mut said: Vec<&str> = Vec::new();
+    for remedy in causes.filter_map(|cause| cause.remedy()) {
+        if !said.contains(&remedy) {
+            said.push(remedy);
+        }
+    }
+    match said.as_slice() {
+        [] => String::new(),
+        said => format!("\nwhat to do:\n  {}\n", said.join("\n  ")),
+    }
+}
+
+fn counts(steps: &[Step]) -> Imported {
+    let updated = steps.iter().filter(|step| step.is_update).count();
+    Imported {
+        added: steps.len().saturating_sub(updated),
+        updated,
+    }
+}
+
+fn scheme_facts((fate, users): &(Fate, usize)) -> SchemeFacts {
+    let (scheme, password, reason) = match fate {
+        Fate::Works(scheme) => (Some(scheme.as_str()), "works", None),
+        Fate::Lost(unfit) => (None, "lost", Some(unfit.to_string())),
+        Fate::Refused(unfit) => (None, "refused", Some(unfit.to_string())),
+    };
+    SchemeFacts {
+        scheme,
+        users: *users,
+        password,
+        reason,
+    }
+}
+
+fn matter_facts(matter: &Matter) -> MatterFacts<'_> {
+    MatterFacts {
+        place: matter.place,
+        name: matter.name.as_deref(),
+        reasons: reasons(matter),
+    }
+}
+
+fn reasons(matter: &Matter) -> Vec<String> {
+    matter.causes.iter().map(ToString::to_string).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
