@@ -32,6 +32,7 @@ mod forged_headers;
 mod forged_tokens;
 mod guessing;
 mod identity_headers;
+mod importing;
 mod keys;
 mod log_secrets;
 mod logrotate;

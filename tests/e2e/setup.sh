@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes ready what the end-to-end tests need: curl, logrotate, a Python with the programs of
+# Makes ready what the end-to-end tests need: curl, htpasswd, logrotate, a Python with the programs of
 # apps/requirements.txt, and Debian's Prometheus. Usage: setup.sh FOLDER. Quick when all of it is there
 # already.
 set -euo pipefail
@@ -19,7 +19,7 @@ as_root() {
         sudo -n "$@"
     else
         say "cannot install what is missing: neither root nor sudo without a password."
-        say "install it by hand, then run the tests again:  apt-get update && apt-get install curl logrotate python3-venv"
+        say "install it by hand, then run the tests again:  apt-get update && apt-get install apache2-utils curl logrotate python3-venv"
         exit 1
     fi
 }
@@ -29,6 +29,7 @@ has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
 install_packages() {
     local missing=()
     command -v curl >/dev/null || missing+=(curl)
+    command -v htpasswd >/dev/null || missing+=(apache2-utils)
     has_venv || missing+=(python3-venv)
     PATH=$PATH:/usr/sbin command -v logrotate >/dev/null || missing+=(logrotate)
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -48,7 +49,7 @@ install_programs() {
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --only-binary :all: --no-deps --requirement "$wanted"
-    "$venv/bin/python" -c 'import copyparty, flask_jwt_extended, opentelemetry.proto, radicale, schemathesis, websockets'
+    "$venv/bin/python" -c 'import bcrypt, copyparty, cryptography, django, flask_jwt_extended, opentelemetry.proto, passlib, radicale, schemathesis, websockets'
     cp "$wanted" "$stamp"
     say "done"
 }

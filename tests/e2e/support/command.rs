@@ -53,6 +53,22 @@ pub fn logrotate(arguments: &[&str]) -> Finished {
     run(command, "")
 }
 
+/// Makes users with the programs that other apps keep theirs with (apps/make_users.py).
+pub fn make_users(folder: &Path, password: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/apps/make_users.py");
+    let mut command = programs::python(&[]);
+    command.args([script.as_path(), folder]).arg(password);
+    run(command, "").expect_success();
+}
+
+/// Runs htpasswd with these arguments; what it prints.
+pub fn htpasswd(arguments: &[&str]) -> String {
+    programs::are_installed();
+    let mut command = Command::new("htpasswd");
+    command.args(arguments);
+    run(command, "").expect_success().out
+}
+
 /// Runs schemathesis on this OpenAPI document with all its checks but one, the same way each time: it
 /// takes a list of sessions that were all ended, and is empty, for a thing that was deleted and is there.
 pub fn schemathesis(document: &str, token: &str) -> Finished {

@@ -14,7 +14,9 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Connection, Request};
-pub use command::{curl, logrotate, pyjwt, schemathesis, signal, vestibule};
+pub use command::{
+    Finished, curl, htpasswd, logrotate, make_users, pyjwt, schemathesis, signal, vestibule,
+};
 pub use forger::{Forger, bare_keys, part, public_key_of};
 pub use gateway::{Gateway, PASSWORD, Setup};
 pub use jar::Jar;
