@@ -23,8 +23,8 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestError, TestRunner};
 
 use crate::properties::{
-    authorization, claims, configuration, cookies, forwarded, path, refresh_token, return_to,
-    sign_in,
+    authorization, claims, configuration, cookies, forwarded, import, password_hash, path,
+    refresh_token, return_to, sign_in,
 };
 
 /// How many inputs each entry is tried with at least, beside its seeds; `PROPTEST_CASES` asks for more.
@@ -43,6 +43,16 @@ fn a_good_signature_is_not_enough() {
 #[test]
 fn a_configuration_is_taken_or_told_what_is_wrong_and_where() {
     hold("configuration", configuration::check);
+}
+
+#[test]
+fn a_file_of_users_is_read_where_it_says_and_shows_no_hash() {
+    hold("import", import::check);
+}
+
+#[test]
+fn a_hash_of_others_is_taken_as_it_is_or_not_at_all() {
+    hold("password_hash", password_hash::check);
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub(crate) mod claims;
 pub(crate) mod configuration;
 pub(crate) mod cookies;
 pub(crate) mod forwarded;
+pub(crate) mod import;
+pub(crate) mod password_hash;
 pub(crate) mod path;
 pub(crate) mod refresh_token;
 pub(crate) mod return_to;

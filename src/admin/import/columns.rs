@@ -166,7 +166,7 @@ pub(super) fn choose(header: &[String], chosen: &Chosen) -> Result<Columns, Unre
     Err(Unreadable::Unclear(format!(
         "what holds the user name? There are {}: say it with --columns name={}",
         listed(header),
-        example.map_or("COLUMN", String::as_str)
+        example.map_or("COLUMN", |name| shown(name))
     )))
 }
 
@@ -183,7 +183,7 @@ impl Columns {
         let unused = header.iter().enumerate().filter(is_unused);
         Reading {
             used: self.0.iter().filter_map(used).collect(),
-            unused: unused.map(|(_, column)| column.clone()).collect(),
+            unused: unused.map(|(_, column)| shown(column).to_owned()).collect(),
             ..Reading::default()
         }
     }
@@ -252,11 +252,29 @@ impl Value {
 }
 
 /// Column names for people.
-pub(super) fn listed(names: &[String]) -> String {
-    match names {
+fn listed(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().map(|name| shown(name)).collect();
+    match shown.as_slice() {
         [] => "none".to_owned(),
+        names if names.contains(&NO_NAME) => {
+            format!(
+                "{} (the first line must name the columns)",
+                names.join(", ")
+            )
+        }
         names => names.join(", "),
     }
+}
+
+/// What stands for a column's name that is none.
+const NO_NAME: &str = "…";
+
+/// A column's name as it may be printed: where the first line of a file names no columns, it is that of
+/// a user, with a hash.
+fn shown(name: &str) -> &str {
+    let is_of_names = |c: char| c.is_alphanumeric() || " _-.".contains(c);
+    let is_name = name.len() <= 30 && name.chars().all(is_of_names);
+    if is_name { name } else { NO_NAME }
 }
 
 /// Whether columns of users are called so.
@@ -293,6 +311,16 @@ mod tests {
             }
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn a_file_without_names_of_columns_shows_no_hash() {
+        let first = ["ada", "$2y$05$1e9N5H1SGXcWZZgZEnqH0e", "a@b.example"];
+        let said = used(&first, &Vec::new());
+        assert!(
+            said.contains("There are ada, …, … (the first line must"),
+            "{said}"
+        );
     }
 
     #[test]

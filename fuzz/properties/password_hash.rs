@@ -1,0 +1,43 @@
+//! A hash of other software is taken over as it is written or not at all, and what is stored is read as what was taken over.
+
+use vestibule::identity::PasswordHash;
+use vestibule::identity::password::{HashPolicy, Scheme, Unsupported};
+
+pub(crate) fn check(data: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(data) else {
+        return false;
+    };
+    let stored = PasswordHash::from_stored(text.to_owned());
+    assert_eq!(format!("{stored:?}"), "***");
+    match PasswordHash::imported(text) {
+        Ok(hash) => {
+            assert_eq!(hash.as_stored(), text);
+            let scheme = hash.scheme().expect("what is taken over has a scheme");
+            assert_eq!(stored.scheme(), Some(scheme));
+            assert!(Scheme::ALL.contains(&scheme));
+            let is_ours = text.starts_with("$argon2id$");
+            assert!(
+                is_ours || hash.is_outdated(&HashPolicy::default()),
+                "{text}"
+            );
+            assert!(!(is_ours && hash.needs_wrapping()), "{text}");
+            true
+        }
+        Err(refusal) => {
+            let is_read = stored.scheme().is_some();
+            // What we wrap ourselves is read and not taken over.
+            assert!(!is_read || text.starts_with("$wrap$"), "{text}");
+            says_nothing_of(text, &refusal);
+            false
+        }
+    }
+}
+
+/// A refusal is printed: it must not show the hash.
+fn says_nothing_of(text: &str, refusal: &Unsupported) {
+    let said = refusal.to_string();
+    let long = text.split(['$', ':']).filter(|part| part.len() > 16);
+    for part in long {
+        assert!(!said.contains(part), "{said}");
+    }
+}
