@@ -53,7 +53,7 @@ impl Kept {
         );
         let login = LocalLogin::new(
             Arc::clone(&opened.directory),
-            hasher(&background),
+            hasher(&background)?,
             defence.await?,
             config.hashing.clone(),
             Arc::clone(&clock),
@@ -126,8 +126,8 @@ pub(super) fn spans(config: &Config) -> Spans {
         grace: config.sessions.grace,
     }
 }
-fn hasher(background: &Background) -> Hasher {
-    Hasher::new(background.0.clone(), hashes_at_once())
+fn hasher(background: &Background) -> Result<Hasher, StoreError> {
+    Hasher::new(background.0.clone(), hashes_at_once()).map_err(StoreError::Thread)
 }
 
 /// Half the cores, so that sign-ins never take the machine from forwarding.

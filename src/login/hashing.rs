@@ -1,5 +1,6 @@
 //! Password hashing off the request threads, a bounded number at a time.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::identity::password::HashPolicy;
 use crate::identity::{PasswordHash, Secret};
+use crate::login::threads::HashingThreads;
 use crate::random;
 
 /// How many may wait for a hash.
@@ -24,10 +26,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 #[error("too many sign-ins are waiting")]
 pub struct Busy;
 
-/// Hashes and checks passwords on the blocking threads of a runtime.
+/// Hashes and checks passwords on threads of its own.
 #[derive(Clone)]
 pub struct Hasher {
     runtime: Handle,
+    threads: Arc<HashingThreads>,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// A place that strangers cannot take: a flood of them must not keep out who is known.
@@ -48,30 +51,41 @@ pub enum Queue {
 
 impl Hasher {
     /// At most `at_once` hashes run and 64 wait, each for at most 2 s; and one beside them for known
-    /// devices.
-    pub fn new(runtime: Handle, at_once: usize) -> Self {
-        Self {
+    /// devices. What is to be done beside a sign-in runs on `runtime`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(runtime: Handle, at_once: usize) -> io::Result<Self> {
+        let at_once = at_once.max(1);
+        Ok(Self {
             runtime,
-            running: Arc::new(Semaphore::new(at_once.max(1))),
+            threads: Arc::new(HashingThreads::start(at_once + 1)?),
+            running: Arc::new(Semaphore::new(at_once)),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
             reserved: Arc::new(Semaphore::new(1)),
             known_waiting: Arc::new(Semaphore::new(MOST_KNOWN_WAITING)),
             #[cfg(test)]
             hashes: Arc::default(),
-        }
+        })
+    }
+
+    /// One for tests, on the runtime that they run on.
+    #[cfg(test)]
+    pub(super) fn here() -> Self {
+        Self::new(Handle::current(), 2).unwrap()
     }
 
     /// One that is busy whenever it is asked to hash: it shows who asks.
     #[cfg(test)]
-    pub(super) fn full(runtime: Handle) -> Self {
+    pub(super) fn full() -> Self {
         Self {
             waiting: Arc::new(Semaphore::new(0)),
             known_waiting: Arc::new(Semaphore::new(0)),
-            ..Self::new(runtime, 1)
+            ..Self::here()
         }
     }
 
-    /// The runtime on which it hashes.
+    /// The runtime for what is done beside a sign-in.
     pub(super) const fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -124,8 +138,7 @@ impl Hasher {
             let _permit = permit;
             work()
         };
-        // The work is only lost when the runtime is being shut down.
-        self.runtime.spawn_blocking(work).await.map_err(|_| Busy)
+        self.threads.run(work).await.ok_or(Busy)
     }
 
     /// Whoever is known takes the reserved place, or any other that is free before it.
@@ -160,7 +173,7 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_and_a_client_that_hung_up_frees_nothing_early() {
         let runtime = paused();
-        let hasher = Hasher::new(runtime.handle().clone(), 1);
+        let hasher = Hasher::new(runtime.handle().clone(), 1).unwrap();
         let (release, released) = mpsc::channel::<()>();
         runtime.block_on(async {
             let (started, starts) = tokio::sync::oneshot::channel();

@@ -196,8 +196,6 @@ impl LocalLogin {
 mod tests {
     use std::time::Duration;
 
-    use tokio::runtime::Handle;
-
     use super::*;
     use crate::clock::SystemClock;
     use crate::identity::{PasswordTerm, UserId};
@@ -231,14 +229,14 @@ mod tests {
         for name in ["ada", "nobody", "no name"] {
             let store = house(&[("ada", PasswordTerm::Lasting)]).await;
             let defence = defence(&store).await;
-            let busy = Hasher::full(Handle::current());
+            let busy = Hasher::full();
             let busy = defended(&store, busy, defence.clone());
             let caller = caller();
             for _ in 0..100 {
                 let outcome = busy.sign_in(name, secret("wrong"), &caller).await;
                 assert!(matches!(outcome, Ok(SignIn::Busy(_))));
             }
-            let hasher = Hasher::new(Handle::current(), 2);
+            let hasher = Hasher::here();
             let login = defended(&store, hasher.clone(), defence);
             let mut tries = tokio::task::JoinSet::new();
             for _ in 0..1000 {
@@ -272,7 +270,7 @@ mod tests {
             ("nobody", "correct horse"),
             ("not a name", "correct horse"),
         ] {
-            let hasher = Hasher::new(Handle::current(), 2);
+            let hasher = Hasher::here();
             let login = defended(&store, hasher.clone(), defence(&store).await);
             let outcome = login.sign_in(name, secret(password), &caller()).await;
             assert!(matches!(outcome, Ok(SignIn::Refused(..))), "{name}");
@@ -323,8 +321,8 @@ mod tests {
         let bob = UserName::parse("bob").unwrap();
         store.set_disabled(bob, true).await.unwrap();
         let defence = defence(&store).await;
-        let full = defended(&store, Hasher::full(Handle::current()), defence.clone());
-        let login = defended(&store, Hasher::new(Handle::current(), 2), defence);
+        let full = defended(&store, Hasher::full(), defence.clone());
+        let login = defended(&store, Hasher::here(), defence);
         let caller = caller();
 
         let long = "x".repeat(LONGEST_ATTEMPT + 1);
@@ -362,7 +360,7 @@ mod tests {
         .await;
         let gone = UserName::parse("gone").unwrap();
         store.set_disabled(gone, true).await.unwrap();
-        let hasher = Hasher::new(Handle::current(), 2);
+        let hasher = Hasher::here();
         let login = defended(&store, hasher, defence(&store).await);
         let caller = caller();
         for name in ["asked", "fresh", "stale", "gone"] {

@@ -5,6 +5,7 @@ pub mod hashing;
 pub mod local;
 pub mod open;
 pub mod password_change;
+mod threads;
 
 pub use defence::{Caller, Defence, DeviceId, Marker};
 pub use hashing::{Busy, Hasher};

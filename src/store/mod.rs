@@ -121,7 +121,7 @@ pub enum StoreError {
     #[error("the store was closed")]
     Closed,
     /// The system gave no thread.
-    #[error("the store's thread cannot be started")]
+    #[error("a thread cannot be started")]
     Thread(#[source] std::io::Error),
     /// A stored value cannot be what was stored.
     #[error("the store holds an unreadable {0}")]

@@ -1,0 +1,88 @@
+//! Threads that hash and do nothing else: they give way to all others, and a hash's memory is theirs to
+//! use again.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::process::setpriority_process;
+use tokio::sync::oneshot;
+
+/// How nice they are (`nice(1)`): beside a busy thread of requests they get a tenth of a core.
+const NICENESS: i32 = 10;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// They end when this is dropped and what was begun is done.
+pub(super) struct HashingThreads {
+    jobs: Sender<Job>,
+}
+
+impl HashingThreads {
+    /// As many as this.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(count: usize) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..count {
+            let waiting = Arc::clone(&waiting);
+            let thread = thread::Builder::new().name("hashing".to_owned());
+            thread.spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Does the work on one of them; `None` if it panicked.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, outcome) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody may wait for it any more.
+            let _ = done.send(work());
+        });
+        self.jobs.send(job).ok()?;
+        outcome.await.ok()
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    // Of this thread alone, on Linux. Where the system does not allow it, they are as quick as others.
+    let _ = setpriority_process(None, NICENESS);
+    loop {
+        let job = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
+        let Ok(job) = job else {
+            return;
+        };
+        // A job that panics takes its own outcome along, and nothing else.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn they_give_way_to_others_and_outlive_a_panic() {
+        let threads = HashingThreads::start(1).unwrap();
+        let before = getpriority_process(None).unwrap();
+        let niceness = threads.run(|| getpriority_process(None).unwrap()).await;
+        assert!(niceness >= Some(NICENESS), "{niceness:?}");
+        assert_eq!(getpriority_process(None).unwrap(), before);
+        assert_eq!(
+            threads.run(|| panic!("a hash that fails")).await,
+            None::<()>
+        );
+        assert_eq!(threads.run(|| 7).await, Some(7));
+    }
+}
