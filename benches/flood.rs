@@ -1,0 +1,175 @@
+//! Does a flood of sign-ins slow down those who are signed in? `cargo bench --bench flood`
+//!
+//! Requests of somebody who is signed in are sent at a steady rate, first alone, then while others try
+//! to sign in with wrong passwords: as one address, and as a thousand addresses with as many names.
+//! Printed are the times from when a request was due to its answer, and the gateway's memory.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "a program for developers, which fails by panicking and shares the apparatus of the tests"
+)]
+
+#[path = "../tests/e2e/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{Gateway, Request, Setup, Upstream, browser_sign_in, cookies_of, sign_in};
+
+/// How long each part takes.
+const SPAN: Duration = Duration::from_secs(10);
+/// Requests of the signed-in, a second.
+const FORWARDED: u32 = 500;
+/// Attempts to sign in, a second.
+const ATTEMPTS: u32 = 500;
+/// Connections of either kind.
+const CONNECTIONS: u32 = 8;
+const FLOODING: u32 = 256;
+
+fn main() {
+    let upstream = Upstream::start();
+    println!(
+        "{FORWARDED} requests a second for {} s, in ms:",
+        SPAN.as_secs()
+    );
+    let setup = Setup::in_front_of(&upstream).server("trusted_proxies = [\"127.0.0.1\"]");
+    let gateway = setup.start();
+    let token = sign_in(&gateway, "ada").access;
+    let device = browser_sign_in(&gateway, "ada");
+    forward(&gateway, &token, SPAN / 5);
+
+    let before = gateway.status("VmHWM");
+    tell("quiet", &forward(&gateway, &token, SPAN));
+    for (name, crowd) in [("one address", false), ("1000 addresses", true)] {
+        let done = AtomicBool::new(false);
+        let refused = thread::scope(|scope| {
+            let flood = scope.spawn(|| flood(&gateway, crowd, &done));
+            tell(name, &forward(&gateway, &token, SPAN));
+            let signed_in = known_device_signs_in(&gateway, &device);
+            println!("    the known device signs in: {signed_in}");
+            done.store(true, Ordering::Relaxed);
+            flood.join().expect("no panic")
+        });
+        println!("    attempts by status: {refused:?}");
+        tell("quiet again", &forward(&gateway, &token, SPAN));
+    }
+    let after = gateway.status("VmHWM");
+    println!(
+        "the gateway's peak memory: {before} KiB before the first flood, {after} KiB after the last"
+    );
+}
+
+/// Sends requests on time, whether or not the answers before have come; gives how long each took.
+fn forward(gateway: &Gateway, token: &str, span: Duration) -> Vec<Duration> {
+    let request = Request::get("/page").bearer(token).to_bytes();
+    let each = Duration::from_secs(1) * CONNECTIONS / FORWARDED;
+    let (start, request) = (Instant::now(), &request);
+    let mut times: Vec<Duration> = thread::scope(|scope| {
+        let senders: Vec<_> = (0..CONNECTIONS)
+            .map(|index| {
+                scope.spawn(move || {
+                    let mut connection = gateway.connect();
+                    let mut due = start + each * index / CONNECTIONS;
+                    let mut times = Vec::new();
+                    while due < start + span {
+                        thread::sleep(due.saturating_duration_since(Instant::now()));
+                        connection.send(request);
+                        assert_eq!(connection.answer().status, 200);
+                        times.push(due.elapsed());
+                        due += each;
+                    }
+                    times
+                })
+            })
+            .collect();
+        let times = senders.into_iter().map(|s| s.join().expect("no panic"));
+        times.flatten().collect()
+    });
+    times.sort_unstable();
+    times
+}
+
+/// Tries to sign in until told to stop; gives how many answers had which status.
+fn flood(gateway: &Gateway, crowd: bool, done: &AtomicBool) -> BTreeMap<u16, usize> {
+    let next = AtomicUsize::new(0);
+    let each = Duration::from_secs(1) * FLOODING / ATTEMPTS;
+    let next = &next;
+    thread::scope(|scope| {
+        let attackers: Vec<_> = (0..FLOODING)
+            .map(|_| {
+                scope.spawn(move || {
+                    let mut connection = gateway.connect();
+                    let mut statuses = Vec::new();
+                    let mut due = Instant::now();
+                    while !done.load(Ordering::Relaxed) {
+                        thread::sleep(due.saturating_duration_since(Instant::now()));
+                        due = Instant::now().max(due + each);
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        connection.send(attempt(crowd, number).to_bytes());
+                        let answer = connection.answer();
+                        statuses.push(answer.status);
+                        if answer.header("connection") == Some("close") {
+                            connection = gateway.connect();
+                        }
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        let mut counts = BTreeMap::new();
+        for status in attackers
+            .into_iter()
+            .flat_map(|a| a.join().expect("no panic"))
+        {
+            *counts.entry(status).or_default() += 1;
+        }
+        counts
+    })
+}
+
+fn attempt(crowd: bool, number: usize) -> Request {
+    let (name, address) = match crowd {
+        true => (
+            format!("user{}", number % 1000),
+            format!("198.51.{}.{}", number % 250, number / 250 % 4),
+        ),
+        false => ("ada".to_owned(), "198.51.100.7".to_owned()),
+    };
+    Request::post("/vestibule/login")
+        .header("X-Forwarded-For", &address)
+        .json(&json!({"username": name, "password": format!("guess {number}")}))
+}
+
+fn known_device_signs_in(gateway: &Gateway, device: &str) -> bool {
+    let answer = Request::post("/vestibule/login")
+        .same_origin()
+        .navigating()
+        .header("Cookie", device)
+        .form(&[("username", "ada"), ("password", support::PASSWORD)])
+        .send(gateway);
+    answer.status == 303 && !cookies_of(&answer).is_empty()
+}
+
+fn tell(name: &str, times: &[Duration]) {
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{name:<16} p50 {:.2}  p90 {:.2}  p99 {:.2}  p99.9 {:.2}  most {:.2}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    );
+}
