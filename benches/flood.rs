@@ -50,8 +50,8 @@ fn main() {
     let device = browser_sign_in(&gateway, "ada");
     forward(&gateway, &token, SPAN / 5);
 
-    let before = gateway.status("VmHWM");
     tell("quiet", &forward(&gateway, &token, SPAN));
+    tell_memory(&gateway);
     for (name, crowd) in [("one address", false), ("1000 addresses", true)] {
         let done = AtomicBool::new(false);
         let refused = thread::scope(|scope| {
@@ -63,12 +63,9 @@ fn main() {
             flood.join().expect("no panic")
         });
         println!("    attempts by status: {refused:?}");
+        tell_memory(&gateway);
         tell("quiet again", &forward(&gateway, &token, SPAN));
     }
-    let after = gateway.status("VmHWM");
-    println!(
-        "the gateway's peak memory: {before} KiB before the first flood, {after} KiB after the last"
-    );
 }
 
 /// Sends requests on time, whether or not the answers before have come; gives how long each took.
@@ -160,6 +157,11 @@ fn known_device_signs_in(gateway: &Gateway, device: &str) -> bool {
         .form(&[("username", "ada"), ("password", support::PASSWORD)])
         .send(gateway);
     answer.status == 303 && !cookies_of(&answer).is_empty()
+}
+
+fn tell_memory(gateway: &Gateway) {
+    let (now, most) = (gateway.status("VmRSS"), gateway.status("VmHWM"));
+    println!("    the gateway's memory: {now} KiB now, {most} KiB at most");
 }
 
 fn tell(name: &str, times: &[Duration]) {
