@@ -46,6 +46,7 @@ mod old_hashes;
 mod password_rules;
 mod passwords;
 mod paths;
+mod probing;
 mod proxying;
 mod reauthentication;
 mod refreshing;

@@ -30,7 +30,7 @@ pub fn refusal(answer: &Answer) -> (u16, String) {
 }
 
 /// Gives ada a temporary password.
-fn temporary(gateway: &Gateway) -> String {
+pub fn temporary(gateway: &Gateway) -> String {
     let command = ["user", "passwd", "ada", "--temporary"];
     printed(&gateway.command(&command, "").expect_success().out)
 }

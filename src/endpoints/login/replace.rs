@@ -42,6 +42,9 @@ impl Replacement {
     ) -> Result<Option<Outcome>, OpenError> {
         let passwords = (&self.current, &self.new);
         if let Err(error) = self.rules.check_change(passwords, user.into()) {
+            // Whoever guesses must not find out in silence that they were right.
+            let event = Event::PasswordChangeRequired(user.into());
+            caller.audit.tell(&caller.source, event);
             return Ok(Some(Outcome::Unacceptable(error)));
         }
         let Ok(hash) = self.login.hash(self.new).await else {
