@@ -31,57 +31,57 @@ use crate::properties::{
 const CASES: u32 = 2000;
 
 #[test]
-fn authorization_is_read_in_one_way_or_not_at_all() {
+fn t_47_authorization_is_read_in_one_way_or_not_at_all() {
     hold("authorization", authorization::check);
 }
 
 #[test]
-fn a_good_signature_is_not_enough() {
+fn t_47_a_good_signature_is_not_enough() {
     hold("claims", claims::check);
 }
 
 #[test]
-fn a_configuration_is_taken_or_told_what_is_wrong_and_where() {
+fn t_47_a_configuration_is_taken_or_told_what_is_wrong_and_where() {
     hold("configuration", configuration::check);
 }
 
 #[test]
-fn a_file_of_users_is_read_where_it_says_and_shows_no_hash() {
+fn t_47_a_file_of_users_is_read_where_it_says_and_shows_no_hash() {
     hold("import", import::check);
 }
 
 #[test]
-fn a_hash_of_others_is_taken_as_it_is_or_not_at_all() {
+fn t_47_a_hash_of_others_is_taken_as_it_is_or_not_at_all() {
     hold("password_hash", password_hash::check);
 }
 
 #[test]
-fn apps_see_all_cookies_but_ours() {
+fn t_47_apps_see_all_cookies_but_ours() {
     hold("cookies", cookies::check);
 }
 
 #[test]
-fn only_trusted_proxies_say_who_asks_for_what() {
+fn t_47_only_trusted_proxies_say_who_asks_for_what() {
     hold("forwarded", forwarded::check);
 }
 
 #[test]
-fn no_app_reads_a_path_as_leading_out_of_its_route() {
+fn t_47_no_app_reads_a_path_as_leading_out_of_its_route() {
     hold("path", path::check);
 }
 
 #[test]
-fn refresh_tokens_are_what_our_keys_made() {
+fn t_47_refresh_tokens_are_what_our_keys_made() {
     hold("refresh_token", refresh_token::check);
 }
 
 #[test]
-fn nothing_leads_to_another_site() {
+fn t_47_nothing_leads_to_another_site() {
     hold("return_to", return_to::check);
 }
 
 #[test]
-fn a_posted_body_says_each_field_once_and_its_refusal_shows_nothing() {
+fn t_47_a_posted_body_says_each_field_once_and_its_refusal_shows_nothing() {
     hold("sign_in", sign_in::check);
 }
 

@@ -304,10 +304,8 @@ fn no_token_brings_its_own_key() {
             let message = format!("{header}.{payload}");
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
             let code = URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()));
-            assert!(
-                house.accepts(&format!("{message}.{code}")).is_err(),
-                "{alg}"
-            );
+            let accepted = house.accepts(&format!("{message}.{code}"));
+            assert!(accepted.is_err(), "{alg}");
         }
     }
 }
@@ -357,11 +355,8 @@ fn t_16_points_of_small_order_sign_nothing() {
             signature[32] = number;
             let signature = URL_SAFE_NO_PAD.encode(signature);
             let token = format!("{header}.{payload}.{signature}");
-            assert_eq!(
-                house.accepts(&token),
-                Err(TokenError::Invalid),
-                "{point:x?}"
-            );
+            let told = house.accepts(&token);
+            assert_eq!(told, Err(TokenError::Invalid), "{point:x?}");
         }
         let mut header = house.header();
         let x = URL_SAFE_NO_PAD.encode(point);
@@ -369,11 +364,8 @@ fn t_16_points_of_small_order_sign_nothing() {
         let zero = URL_SAFE_NO_PAD.encode([&point[..], &[0; 32]].concat());
         let header = URL_SAFE_NO_PAD.encode(header.to_string());
         let token = format!("{header}.{payload}.{zero}");
-        assert_eq!(
-            house.accepts(&token),
-            Err(TokenError::Invalid),
-            "{point:x?}"
-        );
+        let told = house.accepts(&token);
+        assert_eq!(told, Err(TokenError::Invalid), "{point:x?}");
     }
 }
 

@@ -129,7 +129,7 @@ fn c2_c5_c6_cookies_are_read_without_quotes_versions_and_case() {
         .route("/optional", &upstream.url(), "optional", "")
         .start();
     let ours = browser_sign_in(&gateway, "ada");
-    let access = ours.split("; ").nth(1).expect("an access cookie");
+    let access = ours.split("; ").nth(1).expect("the access cookie");
     let (name, token) = access.split_once('=').expect("a pair");
     let others = format!("x{access}");
     for (sent, passes, seen) in [

@@ -15,7 +15,7 @@ const NO_BEARER: &str =
     "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'";
 
 #[test]
-fn what_is_missing_or_unreadable_is_told_as_the_library_tells_it() {
+fn fj_72_fj_73_what_is_missing_or_unreadable_is_told_as_the_library_tells_it() {
     let upstream = Upstream::start();
     let both = Both::start(&upstream);
     let plain = |path: &str| both.each(|_| Request::get(path));

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::forged_tokens::{Bench, INVALID, WRONG_TYPE};
-use crate::support::{Request, public_key_of};
+use crate::support::{Request, Scrape, bare_keys, public_key_of};
 
 #[test]
 fn t_01_a_token_that_names_no_algorithm_or_has_no_signature_is_refused() {
@@ -82,6 +82,46 @@ fn t_02_the_public_key_is_no_hmac_key() {
 }
 
 /// The key that verifies is the one in the store, whatever key a token brings along or points to.
+/// What a header names is looked for among the keys in memory, and nowhere else.
+#[test]
+fn t_04_a_key_id_is_a_name_among_ours_or_no_good() {
+    let bench = Bench::new();
+    let keys = "vestibule_store_operation_duration_seconds_count{operation=\"keys\"}";
+    let read = || Scrape::of(&bench.gateway).get(keys);
+    let before = read();
+    let own = bench.forger.header()["kid"].clone();
+    let own = own.as_str().expect("a text");
+    let (first, rest) = own.split_at(1);
+    let mut ids = [
+        "",
+        "unknown",
+        "../../dev/null",
+        "/etc/passwd",
+        "' OR 1=1 --",
+        "'; DROP TABLE keys; --",
+        "a\0b",
+        "1",
+        "\u{a0}",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    ids.extend([
+        "k".repeat(5000),
+        format!("{own}\0"),
+        format!(" {own}"),
+        rest.to_owned(),
+        first.to_owned(),
+    ]);
+    let others = bare_keys(&bench.gateway).into_iter();
+    ids.extend(others.map(|key| key.kid).filter(|kid| *kid != own));
+    let ids = ids.into_iter().map(Value::String);
+    let strange = [json!([own]), json!(1), json!({"kid": own}), Value::Null];
+    let tokens = ids.chain(strange).map(|id| bench.parameter("kid", id));
+    let rows: Vec<_> = tokens.map(|token| ("T-04", token, INVALID)).collect();
+    bench.refuses(&rows);
+    assert_eq!(read(), before, "a key id asks the store");
+}
+
 #[test]
 fn t_06_a_token_brings_no_key_of_its_own_and_nothing_is_fetched() {
     let bench = Bench::new();

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::admin_api;
 use crate::expiry::House;
 use crate::support::{
-    Answer, Gateway, Request, Setup, Tokens, Upstream, pyjwt, refresh, sign_in, wait_until,
+    Answer, Gateway, Jar, Request, Setup, Tokens, Upstream, browser_sign_in, pyjwt, refresh,
+    sign_in, wait_until,
 };
 
 const A_MOMENT: Duration = Duration::from_secs(20);
@@ -61,7 +62,7 @@ fn checked_by_pyjwt(keys: &Value, token: &str, audience: &str) -> Value {
 }
 
 #[test]
-fn fj_41_tokens_of_every_algorithm_are_good_here_and_with_another_ones_program() {
+fn fj_41_t_03_tokens_of_every_algorithm_are_good_here_and_with_another_ones_program() {
     let upstream = Upstream::start();
     for (algorithm, of_assertions) in [
         ("EdDSA", "EdDSA"),
@@ -94,7 +95,7 @@ fn fj_41_tokens_of_every_algorithm_are_good_here_and_with_another_ones_program()
             assert_eq!(told["claims"]["sid"], tokens.session);
         }
 
-        // T-03: the same key under the name of another algorithm.
+        // The same key under the name of another algorithm.
         for other in [
             "none", "HS256", "RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA",
         ] {
@@ -114,7 +115,7 @@ fn fj_41_tokens_of_every_algorithm_are_good_here_and_with_another_ones_program()
 }
 
 #[test]
-fn t_05_a_rotation_signs_nobody_out() {
+fn t_04_t_05_a_rotation_signs_nobody_out() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
     let before = sign_in(&gateway, "ada");
@@ -128,7 +129,7 @@ fn t_05_a_rotation_signs_nobody_out() {
             .is_some_and(|keys| keys.len() == 4)
     });
 
-    // T-04: nobody signs with it yet.
+    // Nobody signs with it yet.
     let mut header = header(&before.access);
     header["kid"] = json!(next.0);
     let header = URL_SAFE_NO_PAD.encode(header.to_string());
@@ -210,6 +211,32 @@ fn a_revoked_key_ends_its_tokens_and_no_session() {
     let keys = keys["keys"].as_array().expect("keys");
     assert!(keys.iter().all(|key| key["kid"] != kid(&tokens.access)));
     assert_eq!(listed(&gateway, "access_token")[0].1, "revoked");
+}
+
+/// What the cookie was signed with is unknown from one moment to the next, as if it had been forged.
+#[test]
+fn a_browser_goes_on_when_the_key_of_its_cookie_is_revoked() {
+    let upstream = Upstream::start();
+    let gateway = admin_api::started(&upstream);
+    for way in [Request::get("/x"), Request::get("/x").navigating()] {
+        let mut jar = Jar::of(&browser_sign_in(&gateway, "ada"));
+        assert_eq!(jar.with(way.clone()).send(&gateway).status, 200);
+        let active = listed(&gateway, "access_token");
+        let active = active.iter().find(|(_, state)| state == "active");
+        let path = format!("/keys/{}", active.expect("a key").0);
+        let revoked = admin_api::call(&gateway, "DELETE", &path, None);
+        assert_eq!(revoked.status, 200, "{}", revoked.text());
+        let before = upstream.count();
+        for _ in 0..2 {
+            let answer = jar.with(way.clone()).send(&gateway);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(upstream.last().head.all("x-forwarded-user"), ["ada"]);
+            jar.take(&answer.head);
+            assert!(!jar.is_signed_out());
+        }
+        assert_eq!(upstream.count(), before + 2);
+        assert_eq!(jar.generation(), 2, "renewed once, on the way");
+    }
 }
 
 #[test]

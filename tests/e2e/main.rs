@@ -13,6 +13,7 @@
 mod admin_api;
 mod admin_token;
 mod ambiguity;
+mod app_cookies;
 mod apparatus;
 mod attacks;
 mod bad_input;
@@ -28,6 +29,7 @@ mod explaining;
 mod failures;
 mod flask_beside;
 mod flask_profile;
+mod foreign_keys;
 mod forged_headers;
 mod forged_tokens;
 mod guessing;

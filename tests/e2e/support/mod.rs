@@ -17,7 +17,7 @@ pub use client::{Answer, Connection, Request};
 pub use command::{
     Finished, curl, htpasswd, logrotate, make_users, pyjwt, schemathesis, signal, vestibule,
 };
-pub use forger::{Forger, bare_keys, part, public_key_of};
+pub use forger::{BareKey, Forger, bare_keys, part, public_key_of};
 pub use gateway::{Gateway, PASSWORD, Setup};
 pub use jar::Jar;
 pub use message::{Head, PATTERN_LENGTH, pattern};
