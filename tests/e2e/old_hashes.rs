@@ -110,6 +110,34 @@ fn a_new_hash_that_cannot_be_stored_does_not_keep_anybody_out() {
     assert_eq!(refresh(&gateway, &tokens.refresh).status, 200);
 }
 
+/// The old password is hashed anew beside the sign-in that replaces it.
+#[test]
+fn a_password_that_is_changed_as_it_is_hashed_anew_stays_changed() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    for round in 0..6 {
+        let (_, hash) = OLD_HASHES[2 + round % 2];
+        store(&gateway, hash);
+        let new = format!("the phrase of round {round}");
+        let changed = if round < 3 {
+            let body = json!({"username": "ada", "password": OLD_PASSWORD, "new_password": new});
+            Request::post("/vestibule/login").json(&body).send(&gateway)
+        } else {
+            let tokens = Tokens::of(&attempt(&gateway, OLD_PASSWORD));
+            store(&gateway, hash);
+            let body = json!({"current_password": OLD_PASSWORD, "new_password": new});
+            let request = Request::post("/vestibule/password").bearer(&tokens.access);
+            request.json(&body).send(&gateway)
+        };
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        assert!(stored(&gateway).starts_with(OURS));
+        // Whatever is still being hashed comes before these.
+        assert_eq!(attempt(&gateway, OLD_PASSWORD).status, 401, "{round}");
+        assert_eq!(attempt(&gateway, &new).status, 200, "{round}");
+        assert_eq!(attempt(&gateway, OLD_PASSWORD).status, 401, "{round}");
+    }
+}
+
 #[test]
 fn a_hash_that_nobody_can_read_is_refused_like_a_wrong_password() {
     let upstream = Upstream::start();
