@@ -198,7 +198,7 @@ async fn to_its_end<T: Send + 'static>(
 /// Who tries a password.
 fn caller(gateway: &Gateway, facts: &RequestFacts, headers: &HeaderMap) -> Caller {
     Caller {
-        address: facts.client,
+        address: facts.answerable(),
         device: gateway.cookies.device(headers),
         audit: gateway.audit.clone(),
         source: Source::of(facts),

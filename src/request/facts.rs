@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use thiserror::Error;
 
+use crate::request::trust::is_nearby;
 use crate::request::{
     Host, Origin, PathError, RequestId, RequestPath, Scheme, TrustedProxies, Wants, connection,
     websocket,
@@ -99,6 +100,16 @@ impl RequestFacts {
                 && headers.contains_key(ORIGIN)
                 && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
         })
+    }
+
+    /// Whose failures these are: the client's, where that is known. Where it is not because somebody
+    /// forwards whom nobody trusts, they are theirs, or a word in a header would make anybody nobody; but
+    /// not where they are nearby, and may be a proxy that was not named, from which everybody comes.
+    pub fn answerable(&self) -> Option<IpAddr> {
+        let peer = self
+            .peer
+            .filter(|peer| !self.peer_trusted && !is_nearby(*peer));
+        self.client.or(peer)
     }
 
     /// The request's own origin, as a browser would send it in `Origin`.
@@ -277,6 +288,59 @@ mod tests {
 
     fn read(head: &str) -> Result<RequestFacts, Ambiguous> {
         read_from(STRANGER, head)
+    }
+
+    #[test]
+    fn a_forwarding_header_makes_nobody_unanswerable() {
+        let plain = read("GET /\nhost: app.example").unwrap();
+        let mut forwarded = HeaderMap::new();
+        forwarded.insert("x-forwarded-for", "1.1.1.1".parse().unwrap());
+        for (trusted, peer, expected) in [
+            ("", "198.51.100.7", Some("198.51.100.7")),
+            ("", "2001:db8::7", Some("2001:db8::7")),
+            ("", "::ffff:198.51.100.7", Some("::ffff:198.51.100.7")),
+            ("10.0.0.0/8", "198.51.100.7", Some("198.51.100.7")),
+            ("10.0.0.0/8", "10.0.0.1", Some("1.1.1.1")),
+            ("", "10.0.0.1", None),
+            ("", "127.0.0.1", None),
+            ("", "::ffff:127.0.0.1", None),
+            ("", "172.17.0.1", None),
+            ("", "100.127.255.255", None),
+            ("", "100.128.0.0", Some("100.128.0.0")),
+            ("", "169.254.1.1", None),
+            ("", "::1", None),
+            ("", "fd00::1", None),
+            ("", "fe80::1", None),
+            ("", "a unix socket", None),
+        ] {
+            let networks = trusted.parse().into_iter().collect();
+            let trusted = TrustedProxies::new(networks);
+            let peer: Option<IpAddr> = peer.parse().ok();
+            let facts = RequestFacts {
+                client: trusted.client(peer, &forwarded),
+                peer,
+                peer_trusted: peer.is_some_and(|peer| trusted.contains(peer)),
+                ..plain.clone()
+            };
+            let expected: Option<IpAddr> = expected.and_then(|address| address.parse().ok());
+            assert_eq!(facts.answerable(), expected, "{peer:?}");
+            let silent = trusted.client(peer, &HeaderMap::new());
+            let facts = RequestFacts {
+                client: silent,
+                ..facts
+            };
+            if !facts.peer_trusted {
+                let canonical = peer.map(|peer| peer.to_canonical());
+                assert_eq!(
+                    facts.answerable(),
+                    canonical,
+                    "who forwards nothing is the client"
+                );
+            }
+        }
+        // A proxy that does not say who asks is not the one.
+        let silent = read_from("10.0.0.1", "GET /\nhost: app.example").unwrap();
+        assert_eq!((silent.client, silent.answerable()), (None, None));
     }
 
     #[test]

@@ -60,6 +60,22 @@ impl TrustedProxies {
     }
 }
 
+/// Whether this machine or a network around it has the address, as a proxy in front of us often has: it
+/// is nobody's on the internet.
+pub(super) fn is_nearby(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            // Of providers' networks (RFC 6598), which overlays use, too.
+            let [first, second, ..] = address.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            address.is_loopback() || address.is_private() || address.is_link_local() || is_shared
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
 /// An address as proxies write it: alone, in brackets, or with the port the client used.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
