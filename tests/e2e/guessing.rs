@@ -16,7 +16,7 @@ use crate::support::{
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A gateway whose clock stands still, behind a proxy that is believed.
-fn house(upstream: &Upstream, login: &str) -> House {
+pub fn house(upstream: &Upstream, login: &str) -> House {
     House::of(&format!(
         "[server]\nlisten = '127.0.0.1:0'\npublic_url = 'http://localhost'\nadmin_listen = ''\n\
          trusted_proxies = ['127.0.0.1']\n[[routes]]\nupstream = '{}'\n\
@@ -36,7 +36,7 @@ fn guess_from(house: &House, address: &str, name: &str) -> (u16, Option<u64>) {
     (answer.status, wait_of(&answer))
 }
 
-fn wait_of(answer: &Answer) -> Option<u64> {
+pub fn wait_of(answer: &Answer) -> Option<u64> {
     Some(answer.header("retry-after")?.parse().unwrap())
 }
 

@@ -140,10 +140,12 @@ fn t_34_callers_who_hang_up_leave_a_session_in_order() {
 /// Signs in as a browser; the cookies, and the refresh and access tokens in them.
 fn jar(gateway: &Gateway) -> (String, String, String) {
     let cookies = browser_sign_in(gateway, "ada");
-    let token = |cookie: &str| cookie.split_once('=').expect("a value").1.to_owned();
-    let mut values = cookies.split("; ").map(token);
-    let mut next = || values.next().expect("a cookie for each token");
-    let (refresh, access) = (next(), next());
+    let token = |name: &str| {
+        let mut tokens = cookies.split("; ");
+        let token = tokens.find_map(|cookie| cookie.strip_prefix(name));
+        token.expect("the cookie").to_owned()
+    };
+    let (refresh, access) = (token("vestibule_refresh="), token("vestibule_access="));
     (cookies, refresh, access)
 }
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 use vestibule::clock::SteadyClock;
 use vestibule::config::StorageSettings;
 use vestibule::session::KeyPurpose;
-use vestibule::store;
 use vestibule::store::seal::MasterKey;
+use vestibule::store::{self, Opened};
 
 use super::Gateway;
 
@@ -28,19 +28,10 @@ pub struct BareKey {
 
 /// Every key of this gateway, unsealed with its master key by the program's own code.
 pub fn bare_keys(gateway: &Gateway) -> Vec<BareKey> {
-    let settings = StorageSettings::Sqlite {
-        path: gateway.file("vestibule.db"),
-        master_key: gateway.file("vestibule.db.key"),
-    };
     let master = gateway.file("vestibule.db.key");
     let master = MasterKey::load(&master).expect("the master key is there");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.expect("a runtime").block_on(async {
-        let clock = Arc::new(SteadyClock::new());
-        let opened = store::open(&settings, clock).await.expect("it opens");
-        let set = opened.directory.keys().await.expect("the store answers");
+    in_store_of(gateway, async |store| {
+        let set = store.directory.keys().await.expect("the store answers");
         let open = |sealed| {
             let material = master.open(sealed).expect("the master key fits");
             BareKey {
@@ -50,6 +41,21 @@ pub fn bare_keys(gateway: &Gateway) -> Vec<BareKey> {
             }
         };
         set.keys.iter().map(open).collect()
+    })
+}
+
+fn in_store_of<T>(gateway: &Gateway, work: impl AsyncFnOnce(Opened) -> T) -> T {
+    let settings = StorageSettings::Sqlite {
+        path: gateway.file("vestibule.db"),
+        master_key: gateway.file("vestibule.db.key"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let clock = Arc::new(SteadyClock::new());
+        let opened = store::open(&settings, clock).await.expect("it opens");
+        work(opened).await
     })
 }
 
