@@ -26,7 +26,9 @@ macro_rules! on_each_store {
 
 mod database_file;
 mod defences;
+mod imports;
 mod keys;
+mod passwords;
 mod revocations;
 mod session_limits;
 mod sessions;
