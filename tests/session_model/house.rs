@@ -374,10 +374,11 @@ impl Forgery {
             Self::Text(text) => text.clone(),
             Self::Ours(rest) => format!("vrt1_{rest}"),
             Self::Bytes(changes) => {
-                let mut bytes = real.as_bytes().to_vec();
+                let real = real.as_bytes();
+                let mut bytes = real.to_vec();
                 for (place, byte) in changes {
-                    // Another one in any case.
-                    bytes[*place] = if bytes[*place] == *byte { b'-' } else { *byte };
+                    // Another one than the real one in any case, also where a place is changed twice.
+                    bytes[*place] = if real[*place] == *byte { b'-' } else { *byte };
                 }
                 String::from_utf8(bytes).unwrap()
             }
