@@ -12,7 +12,6 @@ use crate::login::{Defence, Marker};
 use crate::observe::{Audit, By, Event, Source};
 use crate::session::key_plan::Refusal;
 use crate::session::{Revocations, TokenSettings};
-use crate::store::defences::DEFENCE_KEY;
 use crate::store::key_keeper::KeyKeeper;
 use crate::store::keys::KeyStore;
 use crate::store::{AccountMark, Defences, Directory, Opened, Sessions, StoreError};
@@ -22,7 +21,6 @@ pub struct Administrator {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) defences: Arc<dyn Defences>,
-    pub(super) marker: Marker,
     pub(super) keys: KeyStore,
     pub(super) by: By,
     pub(super) clock: Arc<dyn Clock>,
@@ -69,7 +67,6 @@ impl Administrator {
             directory: Arc::clone(&store.directory),
             sessions: Arc::clone(&store.sessions),
             defences: Arc::clone(&store.defences),
-            marker: Marker::new(store.keys.derive(DEFENCE_KEY)),
             keys: store.keys.clone(),
             by: By::CommandLine,
             clock: Arc::new(SystemClock),
@@ -85,7 +82,6 @@ impl Administrator {
             directory: Arc::clone(&gateway.directory),
             sessions: Arc::clone(&gateway.sessions),
             defences: Arc::clone(&gateway.defences),
-            marker: gateway.login.defence().marker().clone(),
             keys: gateway.keys.store().clone(),
             by: By::Api,
             clock: Arc::clone(&gateway.clock),
@@ -98,6 +94,15 @@ impl Administrator {
                 defence: gateway.login.defence().clone(),
             }),
         }
+    }
+
+    /// What accounts are counted by; `None`: nobody has made the keys yet, and nothing was counted.
+    pub(super) async fn marker(&self) -> Result<Option<Marker>, StoreError> {
+        if let Some(here) = &self.here {
+            return Ok(Some(here.defence.marker().clone()));
+        }
+        let seed = self.keys.seed().await?;
+        Ok(seed.map(|seed| Marker::new(seed.key_of_typed_names())))
     }
 
     pub(super) fn note(&self, event: Event<'_>) {

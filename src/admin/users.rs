@@ -76,18 +76,24 @@ impl Administrator {
     pub async fn users(&self) -> Result<Vec<Standing>, AdminError> {
         let users = self.directory.users().await?;
         let locks: HashMap<_, _> = self.defences.locks().await?.into_iter().collect();
-        let standing = |user: User| Standing {
-            locked_until: locks.get(&self.marker.account(user.name.as_str())).copied(),
-            user,
+        let marker = self.marker().await?;
+        let standing = |user: User| {
+            let account = marker.as_ref().map(|of| of.account(user.name.as_str()));
+            let lock = account.and_then(|account| locks.get(&account));
+            Standing {
+                locked_until: lock.copied(),
+                user,
+            }
         };
         Ok(users.into_iter().map(standing).collect())
     }
 
     /// Whether somebody can sign in now.
     pub async fn standing_of(&self, user: User) -> Result<Standing, AdminError> {
-        let account = self.marker.account(user.name.as_str());
+        let marker = self.marker().await?;
+        let account = marker.map(|of| of.account(user.name.as_str()));
         let locks = self.defences.locks().await?;
-        let lock = locks.into_iter().find(|(of, _)| *of == account);
+        let lock = locks.into_iter().find(|(of, _)| Some(*of) == account);
         Ok(Standing {
             user,
             locked_until: lock.map(|(_, until)| until),
@@ -97,9 +103,11 @@ impl Administrator {
     /// Forgets how often passwords of this user were guessed in vain, so that nobody has to wait.
     pub async fn unlock_user(&self, name: &UserName) -> Result<User, AdminError> {
         let user = self.find_user(name).await?;
-        let account = self.marker.account(user.name.as_str());
-        self.defences.unlock(account).await?;
-        self.forget_failures_of(account);
+        if let Some(marker) = self.marker().await? {
+            let account = marker.account(user.name.as_str());
+            self.defences.unlock(account).await?;
+            self.forget_failures_of(account);
+        }
         self.note_user(&user, Event::UserUnlocked);
         Ok(user)
     }

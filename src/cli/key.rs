@@ -6,6 +6,7 @@ use crate::admin::{Administrator, KeyFacts};
 use crate::cli::output::columns;
 use crate::cli::{listing, output, password, storage};
 use crate::config::{Config, written};
+use crate::session::key_plan::Refusal;
 use crate::session::{Key, KeyPurpose, KeySettings};
 use crate::store::keys::KeysChanged;
 
@@ -104,7 +105,7 @@ impl Room {
 
     async fn rotate(&self, purposes: &[KeyPurpose], at_once: bool) -> anyhow::Result<String> {
         let purposes = match purposes {
-            [] => &KeyPurpose::ALL[..],
+            [] => &KeyPurpose::REPLACED[..],
             named => named,
         };
         let rotated = self.admin.rotate_keys(purposes, at_once, &self.settings);
@@ -131,7 +132,7 @@ impl Room {
     async fn revoke(&self, revoke: Revoke) -> anyhow::Result<String> {
         let Revoke { kid, purpose, yes } = revoke;
         let key = self.admin.find_key(&kid, purpose).await?;
-        let consequence = consequence(key.purpose);
+        let consequence = consequence(key.purpose)?;
         let question = format!("Revoke the key {} of {}? {consequence}", kid, name(&key));
         if !yes && !password::is_sure(&question)? {
             return Ok("nothing was changed\n".to_owned());
@@ -150,8 +151,8 @@ fn name(key: &Key) -> &'static str {
 }
 
 /// Who feels that a key is gone.
-const fn consequence(purpose: KeyPurpose) -> &'static str {
-    match purpose {
+const fn consequence(purpose: KeyPurpose) -> Result<&'static str, Refusal> {
+    Ok(match purpose {
         KeyPurpose::AccessToken => {
             "Access tokens that it signed are refused within a second. Nobody is signed out: browsers and programs get new ones with their refresh tokens."
         }
@@ -164,7 +165,8 @@ const fn consequence(purpose: KeyPurpose) -> &'static str {
         KeyPurpose::RefreshNext => {
             "Only those must sign in again whose last refresh was lost on its way."
         }
-    }
+        KeyPurpose::Seed => return Err(Refusal::Lasting),
+    })
 }
 
 fn made(changed: &KeysChanged) -> String {
@@ -240,7 +242,7 @@ mod tests {
             .lines()
             .map(|line| line.split_whitespace().take(4).collect())
             .collect();
-        assert_eq!(lines.len(), 5, "{table}");
+        assert_eq!(lines.len(), 6, "{table}");
         assert!(lines.contains(&vec!["refresh_mac", "1", "HMAC-SHA256", "active"]));
         let json: serde_json::Value =
             serde_json::from_str(&room.list(true).await.unwrap()).unwrap();
@@ -298,6 +300,15 @@ mod tests {
         );
         let error = revoke(mac).await.unwrap_err().to_string();
         assert!(error.contains("no good any more already"), "{error}");
+        let seed = room.admin.keys(&room.settings).await.unwrap();
+        let seed = seed.iter().find(|key| key.purpose == "seed").unwrap();
+        let revoke = room.revoke(Revoke {
+            kid: seed.kid.clone(),
+            purpose: None,
+            yes: true,
+        });
+        let error = revoke.await.unwrap_err().to_string();
+        assert!(error.contains("the seed stays as it is"), "{error}");
         let error = room.admin.reseal_keys().await.unwrap_err().to_string();
         assert!(error.contains("in memory"), "{error}");
     }

@@ -12,7 +12,6 @@ use crate::gateway::Background;
 use crate::login::{Defence, Hasher, LocalLogin};
 use crate::observe::Metrics;
 use crate::session::Revocations;
-use crate::store::defences::DEFENCE_KEY;
 use crate::store::key_keeper::KeyKeeper;
 use crate::store::{self, Defences, Directory, Sessions, Spans, StoreError};
 
@@ -41,14 +40,14 @@ impl Kept {
     ) -> Result<Self, StoreError> {
         let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
         let opened = opened.measured(&metrics.store);
-        let defence_key = opened.keys.derive(DEFENCE_KEY);
         let keys = KeyKeeper::open(opened.keys, config.keys).await?;
+        let seed = keys.ring().now().seed().clone();
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         warn_of_the_future(&*opened.sessions, clock.now()).await?;
         let defence = Defence::open(
             Arc::clone(&opened.defences),
             Arc::clone(&clock),
-            defence_key,
+            seed.key_of_typed_names(),
             config.login,
         );
         let login = LocalLogin::new(

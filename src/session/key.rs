@@ -14,6 +14,8 @@ pub enum KeyPurpose {
     RefreshMac,
     /// Derives the next refresh secret.
     RefreshNext,
+    /// Other keys of this installation are derived from it: it stays as it is.
+    Seed,
 }
 
 /// What a key is used with. A key has exactly one: a token that names another is not by it.
@@ -31,6 +33,8 @@ pub enum KeyAlgorithm {
     Hs256,
     /// HMAC with SHA-256 of what is no JWT.
     Mac,
+    /// HKDF with SHA-256 (RFC 5869).
+    Hkdf,
 }
 
 /// All about a key but its secret.
@@ -38,7 +42,8 @@ pub enum KeyAlgorithm {
 pub struct Key {
     /// What it is for.
     pub purpose: KeyPurpose,
-    /// A number for the refresh purposes (0–255), random for HS256, else the RFC 7638 thumbprint.
+    /// A number for the refresh purposes (0–255), random for HS256 and the seed, else the RFC 7638
+    /// thumbprint.
     pub kid: String,
     /// What it is used with.
     pub algorithm: KeyAlgorithm,
@@ -61,7 +66,16 @@ pub struct KeyMaterial {
 
 impl KeyPurpose {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::AccessToken,
+        Self::Assertion,
+        Self::RefreshMac,
+        Self::RefreshNext,
+        Self::Seed,
+    ];
+
+    /// Those whose keys are replaced, by time or by hand.
+    pub const REPLACED: [Self; 4] = [
         Self::AccessToken,
         Self::Assertion,
         Self::RefreshMac,
@@ -75,6 +89,7 @@ impl KeyPurpose {
             Self::Assertion => "assertion",
             Self::RefreshMac => "refresh_mac",
             Self::RefreshNext => "refresh_next",
+            Self::Seed => "seed",
         }
     }
 
@@ -88,19 +103,30 @@ impl KeyPurpose {
     pub const fn signs(self) -> bool {
         match self {
             Self::AccessToken | Self::Assertion => true,
-            Self::RefreshMac | Self::RefreshNext => false,
+            Self::RefreshMac | Self::RefreshNext | Self::Seed => false,
         }
+    }
+
+    /// Whether its keys are named by a number of one byte.
+    pub const fn is_numbered(self) -> bool {
+        matches!(self, Self::RefreshMac | Self::RefreshNext)
+    }
+
+    /// Whether its keys are replaced, by time or by hand.
+    pub const fn is_replaced(self) -> bool {
+        !matches!(self, Self::Seed)
     }
 }
 
 impl KeyAlgorithm {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::EdDsa,
         Self::Es256,
         Self::Rs256,
         Self::Ps256,
         Self::Hs256,
         Self::Mac,
+        Self::Hkdf,
     ];
 
     /// The name in tokens (RFC 7518 §3.1, RFC 8037 §3.1) and in the store.
@@ -112,6 +138,7 @@ impl KeyAlgorithm {
             Self::Ps256 => "PS256",
             Self::Hs256 => "HS256",
             Self::Mac => "HMAC-SHA256",
+            Self::Hkdf => "HKDF-SHA256",
         }
     }
 
@@ -125,7 +152,7 @@ impl KeyAlgorithm {
     pub const fn has_public_half(self) -> bool {
         match self {
             Self::EdDsa | Self::Es256 | Self::Rs256 | Self::Ps256 => true,
-            Self::Hs256 | Self::Mac => false,
+            Self::Hs256 | Self::Mac | Self::Hkdf => false,
         }
     }
 }
@@ -142,6 +169,9 @@ mod tests {
         for algorithm in KeyAlgorithm::ALL {
             assert_eq!(KeyAlgorithm::parse(algorithm.as_str()), Some(algorithm));
         }
+        let replaced = KeyPurpose::ALL.into_iter();
+        let replaced: Vec<_> = replaced.filter(|purpose| purpose.is_replaced()).collect();
+        assert_eq!(replaced, KeyPurpose::REPLACED);
         assert_eq!(KeyPurpose::parse("Access_token"), None);
         for unknown in ["none", "RS512", "eddsa", ""] {
             assert_eq!(KeyAlgorithm::parse(unknown), None, "{unknown}");

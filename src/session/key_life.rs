@@ -82,7 +82,8 @@ pub fn lives<'k>(
     let lives = keys.iter().zip(followers).enumerate();
     let lives = lives.map(|(at, (key, follower))| {
         let retired_at = follower.map(|follower| follower.signs_from);
-        let ends_at = retired_at.map(|at| at + settings.span(purpose));
+        let span = settings.span(purpose);
+        let ends_at = retired_at.zip(span).map(|(at, span)| at + span);
         let is_over = ends_at.is_some_and(|end| end <= now);
         let is_before = active.is_some_and(|active| at < active);
         let state = match active {
@@ -126,6 +127,9 @@ pub fn due(
             signs_from: Some(now),
         };
     };
+    if !purpose.is_replaced() {
+        return Due::default();
+    }
     let drop_next = follow_algorithm && in_state(KeyState::Next).any(|next| !is_wanted(next));
     let has_next = !drop_next && in_state(KeyState::Next).next().is_some();
     let soonest = now + settings.publish_ahead;
@@ -154,16 +158,18 @@ impl KeySettings {
             KeyPurpose::Assertion if self.algorithm.has_public_half() => self.algorithm,
             KeyPurpose::Assertion => KeyAlgorithm::EdDsa,
             KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => KeyAlgorithm::Mac,
+            KeyPurpose::Seed => KeyAlgorithm::Hkdf,
         }
     }
 
     /// How long after its last use what a key made may still be good. Configured lives of access
-    /// tokens are not asked: they may have been longer when the key was in use.
-    pub fn span(&self, purpose: KeyPurpose) -> Duration {
+    /// tokens are not asked: they may have been longer when the key was in use. `None`: for good.
+    fn span(&self, purpose: KeyPurpose) -> Option<Duration> {
         match purpose {
-            KeyPurpose::AccessToken => LONGEST_ACCESS + SLACK,
-            KeyPurpose::Assertion => super::assertion::LIFETIME + SLACK,
-            KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => self.longest_session,
+            KeyPurpose::AccessToken => Some(LONGEST_ACCESS + SLACK),
+            KeyPurpose::Assertion => Some(super::assertion::LIFETIME + SLACK),
+            KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => Some(self.longest_session),
+            KeyPurpose::Seed => None,
         }
     }
 
@@ -174,6 +180,7 @@ impl KeySettings {
             KeyPurpose::RefreshMac | KeyPurpose::RefreshNext => {
                 self.longest_session / MOST_NUMBERED
             }
+            KeyPurpose::Seed => return None,
         };
         self.rotate_every.map(|interval| interval.max(least))
     }

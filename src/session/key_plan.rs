@@ -55,6 +55,12 @@ pub enum Refusal {
     /// The numbers are used up.
     #[error("there are too many keys for {}: wait until some of them are gone", .0.as_str())]
     TooMany(KeyPurpose),
+    /// Other keys are derived from it.
+    #[error(
+        "the seed stays as it is: failed sign-ins are counted under names that are hidden with a key \
+         derived from it, and whoever has a peppered password could not sign in without it"
+    )]
+    Lasting,
 }
 
 impl KeyPlan {
@@ -104,6 +110,9 @@ pub fn rotate(
     if keys.is_empty() {
         return Err(Refusal::NoKeys);
     }
+    if !purposes.iter().all(|purpose| purpose.is_replaced()) {
+        return Err(Refusal::Lasting);
+    }
     let mut plan = KeyPlan::default();
     let soon = now + LEAD;
     for &purpose in purposes {
@@ -141,6 +150,9 @@ pub fn revoke(
         (None, _) => return Err(Refusal::Unknown(kid.to_owned())),
         (Some(_), Some(_)) => return Err(Refusal::Ambiguous(kid.to_owned())),
     };
+    if !key.purpose.is_replaced() {
+        return Err(Refusal::Lasting);
+    }
     let lives = lives(keys, key.purpose, settings, now);
     let found = lives.iter().find(|life| life.key == key);
     let state = found.map(|life| life.state);
@@ -168,7 +180,7 @@ fn new(keys: &[Key], purpose: KeyPurpose, signs_from: Timestamp) -> Result<NewKe
     if of_purpose().count() >= MOST {
         return Err(Refusal::TooMany(purpose));
     }
-    let number = (!purpose.signs()).then(|| {
+    let number = purpose.is_numbered().then(|| {
         // The last one made has the last number; after 255 comes 0.
         let last = of_purpose().max_by_key(|key| (key.created_at, key.signs_from));
         let last: Option<u8> = last.and_then(|key| key.kid.parse().ok());

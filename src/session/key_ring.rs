@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::identity::Secret;
 use crate::session::key::{Key, KeyAlgorithm, KeyMaterial, KeyPurpose};
 use crate::session::key_life::{EARLY, KeySettings, KeyState, Life, lives};
+use crate::session::seed::Seed;
 use crate::session::signing_key::{SigningKey, name_of};
 
 /// Why a ring could not be made.
@@ -37,6 +38,7 @@ pub struct KeyRing {
     assertion: Keys<SigningKey>,
     mac: Keys<RefreshKey>,
     next: Keys<RefreshKey>,
+    seed: Seed,
     stands_until: Option<Timestamp>,
     generation: u64,
 }
@@ -75,6 +77,7 @@ impl KeyRing {
             assertion: standing.keys(KeyPurpose::Assertion, KeyMaterial::to_signing_key)?,
             mac: standing.keys(KeyPurpose::RefreshMac, KeyMaterial::to_refresh_key)?,
             next: standing.keys(KeyPurpose::RefreshNext, KeyMaterial::to_refresh_key)?,
+            seed: Seed::among(keys)?.ok_or(KeyError::Missing(KeyPurpose::Seed))?,
             stands_until: changes.into_iter().flatten().min(),
             generation: 0,
         })
@@ -93,6 +96,11 @@ impl KeyRing {
     /// The key id with which successors of refresh tokens are derived now.
     pub fn next_key(&self) -> u8 {
         self.next.active.kid
+    }
+
+    /// What other keys are derived from.
+    pub const fn seed(&self) -> &Seed {
+        &self.seed
     }
 
     /// The public keys as a JWK set (RFC 7517 §5): those in use, those that will be, and those whose
@@ -349,7 +357,7 @@ impl KeyMaterial {
         })
     }
 
-    fn unusable(&self) -> KeyError {
+    pub(super) fn unusable(&self) -> KeyError {
         KeyError::Unusable {
             kid: self.key.kid.clone(),
         }
@@ -378,7 +386,7 @@ pub(crate) mod samples {
         KeyMaterial::new(what, secret, number, (from, from)).unwrap()
     }
 
-    /// One for each purpose, with secrets of 1, 2, 3 and 4.
+    /// One for each purpose, with secrets of 1, 2, 3, 4 and 5.
     pub(crate) fn keys() -> Vec<KeyMaterial> {
         let keys = iter::zip(KeyPurpose::ALL, 1..);
         keys.map(|(purpose, byte)| key(purpose, byte, "1", 0))
@@ -426,7 +434,7 @@ mod tests {
         const SPAN: i64 = 3600 + 180;
         let mut keys = keys();
         keys.push(key(KeyPurpose::AccessToken, 9, "", TURN));
-        let (old, new) = (keys[0].key.kid.clone(), keys[4].key.kid.clone());
+        let (old, new) = (keys[0].key.kid.clone(), keys[5].key.kid.clone());
         for (now, signs, accepts, published) in [
             (0, &old, [true, false], 3),
             // Another process, whose clock is ahead, may sign with it already.

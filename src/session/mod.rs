@@ -12,6 +12,7 @@ pub mod key_plan;
 pub mod key_ring;
 pub mod refresh_token;
 pub mod revocations;
+pub mod seed;
 mod signing_key;
 pub mod state;
 
@@ -23,4 +24,5 @@ pub use key_life::{KeySettings, KeyState};
 pub use key_ring::{KeyRing, SharedRing};
 pub use refresh_token::{RefreshToken, TokenHash};
 pub use revocations::{OnStale, Revocations, Staleness};
+pub use seed::Seed;
 pub use state::{Delivery, RevokeReason, SessionRow, SessionSettings};

@@ -126,7 +126,7 @@ fn halves(algorithm: KeyAlgorithm, secret: &[u8]) -> Option<(Algorithm, Halves)>
         KeyAlgorithm::Rs256 => Some((Algorithm::RS256, rsa(secret)?)),
         KeyAlgorithm::Ps256 => Some((Algorithm::PS256, rsa(secret)?)),
         KeyAlgorithm::Hs256 => Some((Algorithm::HS256, shared(secret)?)),
-        KeyAlgorithm::Mac => None,
+        KeyAlgorithm::Mac | KeyAlgorithm::Hkdf => None,
     }
 }
 

@@ -10,8 +10,6 @@ use crate::store::Pending;
 /// What an account is counted by: the hash of a name that was typed, whether or not it is anybody's.
 pub type AccountMark = [u8; 16];
 
-/// What the key that hides typed names is derived for.
-pub const DEFENCE_KEY: &str = "vestibule defence of sign-ins";
 /// How long a device is known after it was last used to sign in.
 pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(365 * 24);
 /// The most failures that are read when a process starts.

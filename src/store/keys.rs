@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::identity::Secret;
 use crate::random;
 use crate::session::key_plan::{self, KeyPlan, NewKey, Refusal};
-use crate::session::{Key, KeyAlgorithm, KeyMaterial, KeyPurpose, KeySettings};
+use crate::session::{Key, KeyAlgorithm, KeyMaterial, KeyPurpose, KeySettings, Seed};
 use crate::store::master::Master;
 use crate::store::{Directory, KeySet, StoreError};
 
@@ -50,11 +50,6 @@ impl KeyStore {
         Self { directory, ..self }
     }
 
-    /// A key for this use only, derived from the master key in use.
-    pub fn derive(&self, label: &str) -> Secret<[u8; 32]> {
-        self.master.in_use().derive(label.as_bytes())
-    }
-
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -64,6 +59,12 @@ impl KeyStore {
     pub async fn list(&self) -> Result<Vec<Key>, StoreError> {
         let set = self.directory.keys().await?;
         Ok(set.keys.into_iter().map(|sealed| sealed.key).collect())
+    }
+
+    /// What other keys are derived from; `None`: nobody made it yet.
+    pub async fn seed(&self) -> Result<Option<Seed>, StoreError> {
+        let (_, keys) = self.read().await?;
+        Ok(Seed::among(&keys)?)
     }
 
     /// How often the keys were changed.
@@ -224,7 +225,7 @@ async fn new_key(
 
 fn new_secret(algorithm: KeyAlgorithm) -> Vec<u8> {
     match algorithm {
-        KeyAlgorithm::EdDsa | KeyAlgorithm::Hs256 | KeyAlgorithm::Mac => {
+        KeyAlgorithm::EdDsa | KeyAlgorithm::Hs256 | KeyAlgorithm::Mac | KeyAlgorithm::Hkdf => {
             random::bytes::<32>().to_vec()
         }
         KeyAlgorithm::Es256 => random::p256_private_key(),

@@ -64,12 +64,6 @@ impl Master {
         Ok(key.clone())
     }
 
-    /// The one that fitted when it was last asked for.
-    pub(super) fn in_use(&self) -> MasterKey {
-        let key = self.0.key.lock().unwrap_or_else(PoisonError::into_inner);
-        key.clone()
-    }
-
     /// Writes a new key beside the one in use.
     pub(super) fn begin_change(&self) -> Result<Change, StoreError> {
         let path = self.0.file.clone().ok_or(StoreError::NoMasterKeyFile)?;

@@ -181,7 +181,7 @@ impl MasterKey {
 
     #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
     /// A key for this use only, which tells nothing of this one (RFC 5869).
-    pub fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
+    fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
         let extracted = Salt::new(HKDF_SHA256, b"vestibule-master-key").extract(self.0.expose());
         let mut derived = [0; 32];
         extracted

@@ -179,7 +179,7 @@ fn sessions_and_keys_are_listed_as_the_commands_list_them() {
             &["session", "list", "--user", "eve"],
             1,
         ),
-        ("/keys", "keys", &["key", "list"], 4),
+        ("/keys", "keys", &["key", "list"], 5),
     ] {
         let told = call(&gateway, "GET", path, None).json();
         let printed = gateway.command(&[command, &["--json"]].concat(), "");

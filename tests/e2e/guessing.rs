@@ -267,6 +267,36 @@ fn a_lock_outlives_a_restart_and_an_administrator_lifts_it() {
 }
 
 #[test]
+fn a_lock_outlives_a_new_master_key_and_is_lifted_after_it() {
+    let upstream = Upstream::start();
+    let login = "min_duration = '0s'\nfree_failures = 10\nlock_after = 10";
+    let mut gateway = Setup::in_front_of(&upstream).login(login).start();
+    let is_locked = |gateway: &Gateway| attempt("ada", PASSWORD).send(gateway).status == 429;
+    let reseal = |gateway: &Gateway| {
+        let resealed = gateway.command(&["key", "reseal"], "");
+        resealed.expect_success();
+    };
+    for restarts in [true, false] {
+        for _ in 0..10 {
+            assert_eq!(attempt("ada", "wrong").send(&gateway).status, 401);
+        }
+        assert!(is_locked(&gateway));
+        wait_until("the lock to be kept", MINUTE, || {
+            let shown = gateway.command(&["user", "show", "ada"], "");
+            shown.expect_success().out.contains("locked until 20")
+        });
+        reseal(&gateway);
+        if restarts {
+            gateway = gateway.restart();
+        }
+        assert!(is_locked(&gateway));
+        let unlocked = gateway.command(&["user", "unlock", "ada"], "");
+        unlocked.expect_success();
+        wait_until("the gateway to hear of it", MINUTE, || !is_locked(&gateway));
+    }
+}
+
+#[test]
 fn t_39_a_refusal_comes_no_sooner_than_it_may() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream).login("").start();

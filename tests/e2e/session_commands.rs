@@ -120,7 +120,7 @@ fn keys_are_listed_without_their_secrets() {
     let listed = gateway.command(&["key", "list", "--json"], "");
     let keys: Value = serde_json::from_str(&listed.expect_success().out).unwrap();
     let keys = keys.as_array().unwrap();
-    assert_eq!(keys.len(), 4);
+    assert_eq!(keys.len(), 5);
     let public = Request::get("/vestibule/jwks.json").send(&gateway).json();
     for key in public["keys"].as_array().unwrap() {
         let listed = keys.iter().find(|listed| listed["kid"] == key["kid"]);

@@ -30,6 +30,7 @@ mod imports;
 mod keys;
 mod passwords;
 mod revocations;
+mod seed;
 mod session_limits;
 mod sessions;
 mod support;

@@ -46,7 +46,7 @@ impl Call {
                 let purposes = names.iter().map(|name| purpose(name));
                 purposes.collect::<Result<Vec<_>, _>>()?
             }
-            None => KeyPurpose::ALL.to_vec(),
+            None => KeyPurpose::REPLACED.to_vec(),
         };
         let at_once = fields.given_flag("now")?.unwrap_or_default();
         let administrator = &self.administrator;

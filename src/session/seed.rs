@@ -1,0 +1,83 @@
+//! Which other keys of this installation follow from its seed? HKDF-SHA256 (RFC 5869), a label each.
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+
+use crate::identity::Secret;
+use crate::session::key::{KeyAlgorithm, KeyMaterial, KeyPurpose};
+use crate::session::key_ring::KeyError;
+
+/// What the key is for that hides the names people type.
+const TYPED_NAMES: &[u8] = b"vestibule-typed-names-v1";
+
+/// The key that other keys are derived from. It stays as long as the installation.
+#[derive(Clone, Debug)]
+pub struct Seed(Secret<[u8; 32]>);
+
+impl Seed {
+    /// The one among these keys.
+    ///
+    /// # Errors
+    /// [`KeyError::Unusable`] where it is none that we made.
+    pub fn among(keys: &[KeyMaterial]) -> Result<Option<Self>, KeyError> {
+        let is_good = |material: &&KeyMaterial| {
+            material.key.purpose == KeyPurpose::Seed && material.key.revoked_at.is_none()
+        };
+        keys.iter().find(is_good).map(Self::of).transpose()
+    }
+
+    fn of(material: &KeyMaterial) -> Result<Self, KeyError> {
+        let secret: Option<[u8; 32]> = material.secret.expose().as_slice().try_into().ok();
+        secret
+            .map(|secret| Self(Secret::new(secret)))
+            .filter(|_| material.key.algorithm == KeyAlgorithm::Hkdf)
+            .ok_or_else(|| material.unusable())
+    }
+
+    /// The key that hides the names people type, so that what is kept of them names nobody.
+    pub fn key_of_typed_names(&self) -> Secret<[u8; 32]> {
+        self.derive(TYPED_NAMES)
+    }
+
+    #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
+    fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
+        let extracted = Salt::new(HKDF_SHA256, b"vestibule-seed").extract(self.0.expose());
+        let mut derived = [0; 32];
+        extracted
+            .expand(&[label], HKDF_SHA256)
+            .and_then(|expanded| expanded.fill(&mut derived))
+            .expect("32 bytes can be derived");
+        Secret::new(derived)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::key_ring::samples::{key, keys};
+
+    #[test]
+    fn what_is_derived_is_the_same_each_time_and_another_of_another_seed() {
+        let seed = |byte| {
+            let key = key(KeyPurpose::Seed, byte, "1", 0);
+            Seed::among(&[key]).unwrap().unwrap()
+        };
+        let names = |byte| seed(byte).key_of_typed_names();
+        assert_eq!(names(1), names(1));
+        assert_ne!(names(1), names(2));
+        assert_ne!(names(1), Secret::new([1; 32]));
+        assert_eq!(format!("{:?}", seed(1)), "Seed(***)");
+    }
+
+    #[test]
+    fn a_seed_that_is_none_of_ours_is_refused() {
+        let mut all = keys();
+        assert!(Seed::among(&all).unwrap().is_some());
+        assert!(Seed::among(&all[..4]).unwrap().is_none());
+        all[4].secret = Secret::new(vec![5; 31]);
+        let refused = Seed::among(&all).unwrap_err();
+        assert!(matches!(refused, KeyError::Unusable { .. }));
+        all[4] = key(KeyPurpose::Seed, 5, "1", 0);
+        all[4].key.algorithm = KeyAlgorithm::Mac;
+        assert!(Seed::among(&all).is_err());
+    }
+}
