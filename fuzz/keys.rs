@@ -1,4 +1,4 @@
-//! The keys of an installation, the same ones each time: secrets of ones, twos, threes and fours.
+//! The keys of an installation, the same ones each time: secrets of ones, twos and so on.
 
 use std::time::Duration;
 

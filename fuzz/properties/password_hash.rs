@@ -12,8 +12,8 @@ pub(crate) fn check(data: &[u8]) -> bool {
     match PasswordHash::imported(text) {
         Ok(hash) => {
             assert_eq!(hash.as_stored(), text);
-            let scheme = hash.scheme().expect("what is taken over has a scheme");
-            assert_eq!(stored.scheme(), Some(scheme));
+            let scheme = hash.scheme(None).expect("what is taken over has a scheme");
+            assert_eq!(stored.scheme(None), Some(scheme));
             assert!(Scheme::ALL.contains(&scheme));
             // Argon2id at our costs is as good as ours, however it is labelled.
             let is_ours = scheme == Scheme::Argon2id;
@@ -25,7 +25,7 @@ pub(crate) fn check(data: &[u8]) -> bool {
             true
         }
         Err(refusal) => {
-            let is_read = stored.scheme().is_some();
+            let is_read = stored.scheme(None).is_some();
             // What we wrap ourselves is read and not taken over.
             assert!(!is_read || text.starts_with("$wrap$"), "{text}");
             says_nothing_of(text, &refusal);

@@ -3,10 +3,14 @@
 use serde::Serialize;
 
 use crate::admin::{AdminError, Administrator};
+use crate::config::HashSettings;
+use crate::identity::password::{HashPolicy, Pepper};
 use crate::observe::{Event, KeyName};
 use crate::session::key_life::{Life, lives};
 use crate::session::key_plan::Refusal;
+use crate::session::key_ring::KeyError;
 use crate::session::{Key, KeyPurpose, KeySettings, KeyState};
+use crate::store::StoreError;
 use crate::store::keys::KeysChanged;
 
 /// A key for programs.
@@ -88,6 +92,32 @@ impl Administrator {
         self.keys.reseal().await?;
         self.note(Event::MasterKeyChanged { by: self.by });
         Ok(())
+    }
+
+    /// How new passwords are hashed. The keys are made where they are not there yet and passwords are
+    /// to be peppered.
+    pub async fn hash_policy(
+        &self,
+        hashing: HashSettings,
+        keys: &KeySettings,
+    ) -> Result<HashPolicy, AdminError> {
+        let pepper = match hashing.pepper {
+            true => Some(self.pepper(keys).await?),
+            false => None,
+        };
+        let cost = hashing.cost;
+        Ok(HashPolicy { cost, pepper })
+    }
+
+    async fn pepper(&self, settings: &KeySettings) -> Result<Pepper, AdminError> {
+        let mut seed = self.keys.seed().await?;
+        if seed.is_none() {
+            let made = self.keys.tend(settings, true).await?;
+            self.tell_keys(&made).await?;
+            seed = self.keys.seed().await?;
+        }
+        let missing = StoreError::Keys(KeyError::Missing(KeyPurpose::Seed));
+        Ok(seed.ok_or(missing)?.pepper())
     }
 
     async fn tell_keys(&self, changed: &KeysChanged) -> Result<(), AdminError> {

@@ -82,7 +82,7 @@ fn add_user(server: &Running, password: &str) -> anyhow::Result<()> {
         groups: vec![GroupName::parse("engineers")?],
         password: PasswordHash::of(
             &Secret::new(password.to_owned()),
-            &server.gateway().config.hashing,
+            server.gateway().login.policy(),
             &random::bytes(),
         ),
         password_term: PasswordTerm::Lasting,

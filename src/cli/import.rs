@@ -15,8 +15,8 @@ use crate::admin::import::{Field, Format, Imported, OnConflict, Plan, Step, Wish
 use crate::cli::import::input::Input;
 use crate::cli::import::report::Report;
 use crate::cli::output;
+use crate::config::Config;
 use crate::identity::GroupName;
-use crate::identity::password::HashPolicy;
 
 const EXAMPLES: &str = "\
 Look first with --dry-run: it changes nothing and says who would be imported, by which kind of
@@ -89,7 +89,7 @@ pub(super) struct Import {
 /// Reads, plans and, where nothing is in the way, imports; what there is to say about it.
 pub(super) async fn run(
     asked: &Import,
-    policy: &HashPolicy,
+    config: &Config,
     admin: &Administrator,
 ) -> anyhow::Result<String> {
     let mut input = input::read(asked)?;
@@ -105,7 +105,7 @@ pub(super) async fn run(
     let done = if is_stopped || asked.dry_run || plan.steps.is_empty() {
         None
     } else {
-        Some(carry_out(std::mem::take(&mut plan.steps), policy, admin).await?)
+        Some(carry_out(std::mem::take(&mut plan.steps), config, admin).await?)
     };
     let said = match asked.json {
         true => report.to_json(&plan, done)?,
@@ -120,12 +120,13 @@ pub(super) async fn run(
 
 async fn carry_out(
     mut steps: Vec<Step>,
-    policy: &HashPolicy,
+    config: &Config,
     admin: &Administrator,
 ) -> anyhow::Result<Imported> {
+    let policy = admin.hash_policy(config.hashing, &config.keys).await?;
     let weak = steps.iter().filter(|step| step.needs_wrapping()).count();
-    wrap(&mut steps, policy, &|done| progress(done, weak));
-    Ok(admin.import(steps, policy).await?)
+    wrap(&mut steps, &policy, &|done| progress(done, weak));
+    Ok(admin.import(steps, &policy).await?)
 }
 
 /// Says each tenth of what takes longer than a moment.

@@ -21,7 +21,7 @@ pub(super) enum Command {
     },
     /// Make new keys, which replace those in use when apps had time to fetch them
     Rotate {
-        /// Which keys; all are, unless some are named.
+        /// Which keys; all but the seed are, unless some are named.
         #[arg(value_name = "PURPOSE", value_parser = purpose)]
         purposes: Vec<KeyPurpose>,
         /// Use them within seconds: apps that keep the key set for a while refuse what is new until

@@ -147,36 +147,33 @@ struct Changes {
 /// Opens the store, does what was asked, and prints what came of it.
 pub(super) fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let administrator = storage::administrator(config)?;
-    let said = storage::finish(execute(
-        command,
-        &config.passwords,
-        &config.hashing,
-        &administrator,
-    ))?;
+    let said = storage::finish(execute(command, config, &administrator))?;
     output::print(&said)?;
     Ok(())
 }
 
 async fn execute(
     command: Command,
-    rules: &PasswordRules,
-    hashing: &HashPolicy,
+    config: &Config,
     admin: &Administrator,
 ) -> anyhow::Result<String> {
+    let rules = &config.passwords;
     match command {
         Command::Add(user) => {
             admin.check_free(&user.name).await.map_err(explained)?;
             let temporary = user.temporary;
             let user = newcomer(user);
             let password = new_password(user.owner(), temporary, rules, admin)?;
-            add(user, &password, hashing, admin).await
+            let policy = admin.hash_policy(config.hashing, &config.keys).await?;
+            add(user, &password, &policy, admin).await
         }
         Command::List { json } => list(json, admin).await,
         Command::Show { name, json } => show(&name, json, admin).await,
         Command::Passwd { name, temporary } => {
             let user = admin.find_user(&name).await.map_err(explained)?;
             let password = new_password((&user).into(), temporary, rules, admin)?;
-            set_password(&name, &password, hashing, admin).await
+            let policy = admin.hash_policy(config.hashing, &config.keys).await?;
+            set_password(&name, &password, &policy, admin).await
         }
         Command::Set(set) => change(set, admin).await,
         Command::Disable { name } => set_disabled(&name, true, admin).await,
@@ -191,7 +188,7 @@ async fn execute(
                 Ok("nothing was changed\n".to_owned())
             }
         }
-        Command::Import(asked) => import::run(&asked, hashing, admin).await,
+        Command::Import(asked) => import::run(&asked, config, admin).await,
     }
 }
 
@@ -359,11 +356,12 @@ pub(super) fn explained(error: AdminError) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::config::StorageSettings;
+    use crate::config::{self, StorageSettings};
     use crate::observe::Audit;
     use crate::observe::metrics::Events;
     use crate::store;
@@ -387,6 +385,8 @@ mod tests {
     async fn without_asking(command: Command, admin: &Administrator) -> anyhow::Result<String> {
         let password = NewPassword::Typed(Secret::new("correct horse".to_owned()));
         let hashing = &HashPolicy::default();
+        let route = "[[routes]]\nupstream = 'http://127.0.0.1:3000'";
+        let config = config::parse(route, Path::new("/etc")).unwrap();
         match command {
             Command::Add(user) if !user.temporary => {
                 add(newcomer(user), &password, hashing, admin).await
@@ -395,7 +395,7 @@ mod tests {
                 name,
                 temporary: false,
             } => set_password(&name, &password, hashing, admin).await,
-            other => execute(other, &PasswordRules::default(), hashing, admin).await,
+            other => execute(other, &config, admin).await,
         }
     }
 

@@ -1,12 +1,12 @@
-//! The options of `[passwords]` that say what hashing one costs.
+//! The options of `[passwords]` that say how one is hashed.
 
 use std::ops::RangeInclusive;
 
-use crate::identity::password::Argon2Cost;
+use crate::identity::password::{Argon2Cost, HashPolicy, Pepper};
 
 use super::problem::Complaint;
 use super::section::Section;
-use super::value::{number, size};
+use super::value::{flag, number, size};
 
 const MIB: usize = 1 << 20;
 /// Less than 7 MiB is too little with any number of passes; more than 1 GiB we would not read again.
@@ -22,8 +22,34 @@ const LEAST_MEMORY_KIB: [(u32, u32); 5] = [
     (5, 7_168),
 ];
 
-/// What `[passwords]` says of costs.
-pub(super) fn cost(section: &mut Section<'_>) -> Argon2Cost {
+/// How passwords are to be hashed. The pepper itself is no setting: it follows from the seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HashSettings {
+    /// What a hash costs.
+    pub cost: Argon2Cost,
+    /// Whether it is peppered.
+    pub pepper: bool,
+}
+
+impl HashSettings {
+    /// How passwords are hashed where this is the pepper.
+    pub fn policy(self, pepper: &Pepper) -> HashPolicy {
+        HashPolicy {
+            cost: self.cost,
+            pepper: self.pepper.then(|| pepper.clone()),
+        }
+    }
+}
+
+/// What `[passwords]` says of hashing.
+pub(super) fn read(section: &mut Section<'_>) -> HashSettings {
+    HashSettings {
+        cost: cost(section),
+        pepper: section.option("pepper", false, flag),
+    }
+}
+
+fn cost(section: &mut Section<'_>) -> Argon2Cost {
     let default = Argon2Cost::default();
     let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let wide = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -70,7 +96,6 @@ fn complaint(cost: Argon2Cost) -> Option<Complaint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::password::HashPolicy;
     use crate::identity::{PasswordHash, Secret};
 
     fn with(memory_kib: u32, passes: u32) -> Argon2Cost {
@@ -101,10 +126,11 @@ mod tests {
             passes: 20,
             lanes: 16,
         };
-        let (policy, password) = (HashPolicy { cost }, Secret::new("correct horse".to_owned()));
+        let password = Secret::new("correct horse".to_owned());
+        let policy = HashPolicy { cost, pepper: None };
         let hash = PasswordHash::of(&password, &policy, &[7; 16]);
         assert!(!hash.is_outdated(&policy));
         assert!(hash.is_outdated(&HashPolicy::default()));
-        assert!(hash.fits(&password));
+        assert!(hash.fits(&password, None));
     }
 }

@@ -32,12 +32,13 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::identity::password::{HashPolicy, PasswordRules};
+use crate::identity::password::PasswordRules;
 use crate::policy::{Routes, TrustedOrigins};
 use crate::reply::Profile;
 use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
 pub use admin::AdminSettings;
+pub use hashing::HashSettings;
 pub use headers::HeaderSettings;
 pub use limits::Limits;
 pub use listen::Listen;
@@ -82,7 +83,7 @@ pub struct Config {
     /// `[passwords]`.
     pub passwords: PasswordRules,
     /// `[passwords]`: how they are hashed.
-    pub hashing: HashPolicy,
+    pub hashing: HashSettings,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.

@@ -1,16 +1,16 @@
-//! `[passwords]`: what a new password must be, and what hashing it costs.
+//! `[passwords]`: what a new password must be, and how it is hashed.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::hashing;
+use super::hashing::{self, HashSettings};
 use super::problem::Complaint;
 use super::read::Node;
 use super::section::Section;
 use super::value::{duration, number, text};
-use crate::identity::password::{DeniedPasswords, HashPolicy, PasswordRules};
+use crate::identity::password::{DeniedPasswords, PasswordRules};
 
 use super::ServerSettings;
 
@@ -21,7 +21,7 @@ pub(super) fn read(
     mut section: Section<'_>,
     server: Option<&ServerSettings>,
     folder: &Path,
-) -> (PasswordRules, HashPolicy) {
+) -> (PasswordRules, HashSettings) {
     const TTLS: std::ops::RangeInclusive<Duration> =
         Duration::from_secs(5 * 60)..=Duration::from_secs(30 * 24 * 60 * 60);
     let default = PasswordRules::default();
@@ -35,9 +35,9 @@ pub(super) fn read(
             .collect(),
         temporary_ttl: section.option("temporary_ttl", default.temporary_ttl, duration(TTLS)),
     };
-    let cost = hashing::cost(&mut section);
+    let hashing = hashing::read(&mut section);
     section.finish();
-    (rules, HashPolicy { cost })
+    (rules, hashing)
 }
 
 fn denied(node: &Node, folder: &Path) -> Result<DeniedPasswords, Complaint> {

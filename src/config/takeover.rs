@@ -252,6 +252,13 @@ mod tests {
     }
 
     #[test]
+    fn a_pepper_is_put_in_without_a_restart() {
+        let changes = changes("", "[passwords]\npepper = true");
+        assert_eq!(changes.applied, ["passwords"]);
+        assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
+    }
+
+    #[test]
     fn a_profile_is_taken_over_with_what_it_brings() {
         let text = format!("profile = 'flask-jwt-extended'\n{ROUTE}");
         let new = parse(&text, Path::new("/etc/v")).unwrap();

@@ -54,7 +54,7 @@ impl Kept {
             Arc::clone(&opened.directory),
             hasher(&background)?,
             defence.await?,
-            config.hashing.clone(),
+            (config.hashing, seed.pepper()),
             Arc::clone(&clock),
         );
         let flights = Flights::new(Arc::clone(&clock), background.0.clone());

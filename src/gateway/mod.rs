@@ -159,7 +159,7 @@ impl Gateway {
             readiness,
             metrics,
         } = kept;
-        let login = login.under(config.login, &config.hashing);
+        let login = login.under(config.login, config.hashing);
         let ring = Arc::clone(keys.ring());
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());

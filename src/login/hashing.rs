@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::identity::password::HashPolicy;
+use crate::identity::password::{HashPolicy, Pepper};
 use crate::identity::{PasswordHash, Secret};
 use crate::login::threads::HashingThreads;
 use crate::random;
@@ -96,14 +96,16 @@ impl Hasher {
         self.hashes.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Whether the password fits.
+    /// Whether the password fits, with this pepper where the hash is peppered.
     pub async fn fits(
         &self,
         hash: PasswordHash,
         password: Secret<String>,
+        pepper: Pepper,
         queue: Queue,
     ) -> Result<bool, Busy> {
-        self.run(queue, move || hash.fits(&password)).await
+        self.run(queue, move || hash.fits(&password, Some(&pepper)))
+            .await
     }
 
     /// The hash of a new password.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::LoginSettings;
-use crate::identity::password::{HashPolicy, LONGEST_ATTEMPT, Scheme};
+use crate::config::{HashSettings, LoginSettings};
+use crate::identity::password::{HashPolicy, LONGEST_ATTEMPT, Pepper, Scheme};
 use crate::identity::{PasswordHash, Secret, User, UserId, UserName};
 use crate::login::hashing::Queue;
 use crate::login::{Busy, Caller, Defence, DeviceId, Hasher};
@@ -34,6 +34,9 @@ pub struct LocalLogin {
     directory: Arc<dyn Directory>,
     hasher: Hasher,
     defence: Defence,
+    hashing: HashSettings,
+    /// Checks what is peppered, whether or not new hashes are.
+    pepper: Pepper,
     policy: HashPolicy,
     clock: Arc<dyn Clock>,
     nobody: PasswordHash,
@@ -45,27 +48,35 @@ impl LocalLogin {
         directory: Arc<dyn Directory>,
         hasher: Hasher,
         defence: Defence,
-        policy: HashPolicy,
+        (hashing, pepper): (HashSettings, Pepper),
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let policy = hashing.policy(&pepper);
         Self {
             directory,
             hasher,
             defence,
             nobody: PasswordHash::nobody(&policy, &random::bytes(), &random::bytes()),
+            hashing,
+            pepper,
             policy,
             clock,
         }
     }
 
     /// The same under another configuration.
-    pub fn under(self, settings: LoginSettings, policy: &HashPolicy) -> Self {
+    pub fn under(self, settings: LoginSettings, hashing: HashSettings) -> Self {
         let defence = self.defence.under(settings);
-        if self.policy == *policy {
+        if self.hashing == hashing {
             return Self { defence, ..self };
         }
-        let policy = policy.clone();
-        Self::new(self.directory, self.hasher, defence, policy, self.clock)
+        let hashing = (hashing, self.pepper);
+        Self::new(self.directory, self.hasher, defence, hashing, self.clock)
+    }
+
+    /// How new passwords are hashed.
+    pub const fn policy(&self) -> &HashPolicy {
+        &self.policy
     }
 
     /// What counts failures.
@@ -125,13 +136,14 @@ impl LocalLogin {
             let reason = SignInRefusal::WrongPassword;
             return self.refuse(reason, Some(user), queue).await;
         }
-        if hash.scheme().is_none() {
+        if hash.scheme(Some(&self.pepper)).is_none() {
             let reason = SignInRefusal::UnsupportedHash;
             return self.refuse(reason, Some(user), queue).await;
         }
         let outdated = hash.is_outdated(&self.policy);
         let known = outdated.then(|| (hash.clone(), password.clone()));
-        match self.hasher.fits(hash, password, queue).await {
+        let pepper = self.pepper.clone();
+        match self.hasher.fits(hash, password, pepper, queue).await {
             Ok(true) => {
                 let outcome = self.with_the_right_password(user);
                 if let (SignIn::Accepted(user), Some((hash, password))) = (&outcome, known) {
@@ -159,7 +171,8 @@ impl LocalLogin {
     /// A refusal that is known from the beginning, at the cost of one hash.
     async fn refuse(&self, reason: SignInRefusal, user: Option<User>, queue: Queue) -> SignIn {
         let none = Secret::new(String::new());
-        match self.hasher.fits(self.nobody.clone(), none, queue).await {
+        let (nobody, pepper) = (self.nobody.clone(), self.pepper.clone());
+        match self.hasher.fits(nobody, none, pepper, queue).await {
             Ok(_) => SignIn::Refused(reason, user),
             Err(busy) => SignIn::Busy(busy),
         }
@@ -170,8 +183,9 @@ impl LocalLogin {
     fn rehash(&self, user: UserId, old: PasswordHash, password: Secret<String>) {
         let (directory, hasher) = (Arc::clone(&self.directory), self.hasher.clone());
         let policy = self.policy.clone();
+        let scheme = old.scheme(Some(&self.pepper));
+        let scheme = scheme.map_or("unknown", Scheme::as_str);
         self.hasher.runtime().spawn(async move {
-            let scheme = old.scheme().map_or("unknown", Scheme::as_str);
             let Ok(new) = hasher.hash(password, policy).await else {
                 return tracing::debug!(user.id = %user, scheme, "no time to hash a password anew");
             };
@@ -300,8 +314,10 @@ mod tests {
     }
 
     fn defended(store: &Arc<MemoryStore>, hasher: Hasher, defence: Defence) -> LocalLogin {
-        let (policy, clock) = (HashPolicy::default(), Arc::new(SystemClock));
-        LocalLogin::new(store.clone(), hasher, defence, policy, clock)
+        let pepper = Pepper::new([1; 8], Secret::new([2; 32]));
+        let hashing = (HashSettings::default(), pepper);
+        let clock = Arc::new(SystemClock);
+        LocalLogin::new(store.clone(), hasher, defence, hashing, clock)
     }
 
     #[tokio::test]

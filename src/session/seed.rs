@@ -3,11 +3,16 @@
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 
 use crate::identity::Secret;
+use crate::identity::password::Pepper;
 use crate::session::key::{KeyAlgorithm, KeyMaterial, KeyPurpose};
 use crate::session::key_ring::KeyError;
 
 /// What the key is for that hides the names people type.
 const TYPED_NAMES: &[u8] = b"vestibule-typed-names-v1";
+/// What the key is for that password hashes are peppered with.
+const PEPPER: &[u8] = b"vestibule-pepper-v1";
+/// What the key is for whose beginning names the pepper.
+const PEPPER_NAME: &[u8] = b"vestibule-pepper-name-v1";
 
 /// The key that other keys are derived from. It stays as long as the installation.
 #[derive(Clone, Debug)]
@@ -38,6 +43,13 @@ impl Seed {
         self.derive(TYPED_NAMES)
     }
 
+    /// What password hashes are peppered with. Its id tells it from that of another installation.
+    pub fn pepper(&self) -> Pepper {
+        let name = self.derive(PEPPER_NAME);
+        let [a, b, c, d, e, f, g, h, ..] = *name.expose();
+        Pepper::new([a, b, c, d, e, f, g, h], self.derive(PEPPER))
+    }
+
     #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
     fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
         let extracted = Salt::new(HKDF_SHA256, b"vestibule-seed").extract(self.0.expose());
@@ -53,6 +65,8 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::PasswordHash;
+    use crate::identity::password::{Argon2Cost, HashPolicy};
     use crate::session::key_ring::samples::{key, keys};
 
     #[test]
@@ -65,6 +79,14 @@ mod tests {
         assert_eq!(names(1), names(1));
         assert_ne!(names(1), names(2));
         assert_ne!(names(1), Secret::new([1; 32]));
+        let hash = |byte| {
+            let (cost, pepper) = (Argon2Cost::default(), Some(seed(byte).pepper()));
+            let policy = HashPolicy { cost, pepper };
+            PasswordHash::of(&Secret::new("correct horse".to_owned()), &policy, &[7; 16])
+        };
+        assert_eq!(hash(1), hash(1));
+        assert!(hash(1).scheme(Some(&seed(1).pepper())).is_some());
+        assert!(hash(1).scheme(Some(&seed(2).pepper())).is_none());
         assert_eq!(format!("{:?}", seed(1)), "Seed(***)");
     }
 

@@ -48,6 +48,7 @@ mod old_hashes;
 mod password_rules;
 mod passwords;
 mod paths;
+mod pepper;
 mod probing;
 mod proxying;
 mod reauthentication;

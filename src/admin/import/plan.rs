@@ -341,7 +341,7 @@ fn password(record: &Record, wishes: &Wishes) -> (Option<PasswordHash>, Fate) {
         None => Err(Unfit::Missing),
         Some(text) => PasswordHash::imported(text.expose().trim()).map_err(Unfit::Unsupported),
     };
-    let known = read.and_then(|hash| match hash.scheme() {
+    let known = read.and_then(|hash| match hash.scheme(None) {
         Some(scheme) => Ok((hash, scheme)),
         None => Err(Unfit::Unsupported(Unsupported::Unknown)),
     });

@@ -1,10 +1,10 @@
 //! Argon2 in PHC form (RFC 9106): ours, and what others made.
 
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use subtle::ConstantTimeEq;
 
-use super::policy::Argon2Cost;
+use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 
 /// The most memory of one hash: 1 GiB.
@@ -21,12 +21,14 @@ pub(super) struct Argon2Hash {
     algorithm: Algorithm,
     version: Version,
     params: Params,
+    pepper: Option<Pepper>,
     salt: phc::Salt,
     output: phc::Output,
 }
 
 impl Argon2Hash {
-    pub(super) fn read(text: &str) -> Result<Self, Unsupported> {
+    /// `pepper`: the one that is known; a hash with another cannot be checked.
+    pub(super) fn read(text: &str, pepper: Option<&Pepper>) -> Result<Self, Unsupported> {
         let scheme = scheme_of(text)?;
         let malformed = Unsupported::Malformed(scheme);
         let hash = phc::PasswordHash::new(text).map_err(|_| malformed)?;
@@ -39,8 +41,11 @@ impl Argon2Hash {
         let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
             return Err(malformed);
         };
-        // Those need something besides the password that is not in the text.
-        if !params.keyid().is_empty() || !params.data().is_empty() || salt.len() < 8 {
+        let pepper = match params.keyid() {
+            [] => None,
+            id => Some(pepper.filter(|pepper| pepper.id() == id).ok_or(malformed)?),
+        };
+        if !params.data().is_empty() || salt.len() < 8 {
             return Err(malformed);
         }
         let (memory, passes) = (params.m_cost(), params.t_cost());
@@ -57,6 +62,7 @@ impl Argon2Hash {
             algorithm: algorithm_of(scheme),
             version,
             params,
+            pepper: pepper.cloned(),
             salt,
             output,
         })
@@ -71,8 +77,10 @@ impl Argon2Hash {
     }
 
     /// Whether we would make it the same way today.
-    pub(super) fn is_of(&self, cost: Argon2Cost) -> bool {
-        self.algorithm == Algorithm::Argon2id
+    pub(super) fn is_of(&self, policy: &HashPolicy) -> bool {
+        let cost = policy.cost;
+        self.pepper.is_some() == policy.pepper.is_some()
+            && self.algorithm == Algorithm::Argon2id
             && self.version == Version::V0x13
             && self.params.m_cost() == cost.memory_kib
             && self.params.t_cost() == cost.passes
@@ -82,7 +90,15 @@ impl Argon2Hash {
     }
 
     pub(super) fn fits(&self, password: &[u8]) -> bool {
-        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
+        let argon2 = with_pepper(
+            self.pepper.as_ref(),
+            self.algorithm,
+            self.version,
+            self.params.clone(),
+        );
+        let Ok(argon2) = argon2 else {
+            return false;
+        };
         let mut output = [0; phc::Output::MAX_LENGTH];
         let Some(output) = output.get_mut(..self.output.len()) else {
             return false;
@@ -95,19 +111,40 @@ impl Argon2Hash {
 /// The PHC string of something secret. `salt` must be random.
 #[expect(
     clippy::expect_used,
-    reason = "the costs are within argon2's limits, and so are salt and output"
+    reason = "costs and pepper are within argon2's limits, and so are salt and output"
 )]
-pub(super) fn hash(secret: &[u8], cost: Argon2Cost, salt: &[u8; 16]) -> String {
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None);
-    let argon2 = Argon2::new(
+pub(super) fn hash(secret: &[u8], policy: &HashPolicy, salt: &[u8; 16]) -> String {
+    let (cost, pepper) = (policy.cost, policy.pepper.as_ref());
+    let mut params = ParamsBuilder::new();
+    params.m_cost(cost.memory_kib);
+    params.t_cost(cost.passes);
+    params.p_cost(cost.lanes);
+    if let Some(pepper) = pepper {
+        params.keyid(KeyId::new(pepper.id()).expect("an id of 8 bytes"));
+    }
+    let argon2 = with_pepper(
+        pepper,
         Algorithm::Argon2id,
         Version::V0x13,
-        params.expect("costs in range"),
+        params.build().expect("costs in range"),
     );
+    let argon2 = argon2.expect("a pepper of 32 bytes");
     let hasher: &dyn argon2::PasswordHasher<phc::PasswordHash> = &argon2;
     let hash = hasher.hash_password_with_salt(secret, salt);
     hash.expect("argon2 hashes anything with these costs")
         .to_string()
+}
+
+fn with_pepper(
+    pepper: Option<&Pepper>,
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+) -> argon2::Result<Argon2<'_>> {
+    match pepper {
+        Some(pepper) => Argon2::new_with_secret(pepper.key(), algorithm, version, params),
+        None => Ok(Argon2::new(algorithm, version, params)),
+    }
 }
 
 fn scheme_of(text: &str) -> Result<Scheme, Unsupported> {

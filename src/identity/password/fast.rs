@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
 use super::argon2::{self, Argon2Hash};
-use super::policy::HashPolicy;
+use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 use super::{md5_crypt, phpass, text};
 
@@ -127,20 +127,20 @@ impl FastHash {
             salt: inner,
         } = &self.recipe;
         let (name, inner) = (scheme.as_str(), text::written_base64_url(inner));
-        let outer = argon2::hash(&self.output, policy.cost, salt);
+        let outer = argon2::hash(&self.output, policy, salt);
         format!("{WRAP}{name}${rounds}${inner}{outer}")
     }
 }
 
 impl WrappedHash {
     /// Reads what follows `$wrap$`: `scheme$rounds$salt$argon2id$…`.
-    pub(super) fn read(rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read(rest: &str, pepper: Option<&Pepper>) -> Result<Self, Unsupported> {
         let malformed = Unsupported::Malformed(Scheme::Wrapped);
         let at = rest.find("$argon2").ok_or(malformed)?;
         let (recipe, argon2) = rest.split_at_checked(at).ok_or(malformed)?;
         Ok(Self {
             recipe: Recipe::read(recipe).ok_or(malformed)?,
-            argon2: Argon2Hash::read(argon2)?,
+            argon2: Argon2Hash::read(argon2, pepper)?,
         })
     }
 

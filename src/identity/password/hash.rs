@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::argon2;
 use super::known::Known;
-use super::policy::HashPolicy;
+use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 use crate::identity::Secret;
 
@@ -18,11 +18,7 @@ pub struct PasswordHash(String);
 impl PasswordHash {
     /// Hashes a new password. `salt` must be random.
     pub fn of(password: &Secret<String>, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
-        Self(argon2::hash(
-            password.expose().as_bytes(),
-            policy.cost,
-            salt,
-        ))
+        Self(argon2::hash(password.expose().as_bytes(), policy, salt))
     }
 
     /// A hash that costs as much to check as any other and that no password fits: checked for users
@@ -39,32 +35,35 @@ impl PasswordHash {
 
     /// A hash that other software made, if it is one that we can check at a bearable cost.
     pub fn imported(text: &str) -> Result<Self, Unsupported> {
-        Known::read(text)?;
+        Known::read(text, None)?;
         Ok(Self(text.to_owned()))
     }
 
-    /// By which scheme it was made; `None`: it cannot be read, and fits no password.
-    pub fn scheme(&self) -> Option<Scheme> {
-        Known::read(&self.0).ok().map(|known| known.scheme())
+    /// By which scheme it was made; `None`: it cannot be read, or is peppered with another pepper than
+    /// this, and fits no password.
+    pub fn scheme(&self, pepper: Option<&Pepper>) -> Option<Scheme> {
+        let known = Known::read(&self.0, pepper).ok();
+        known.map(|known| known.scheme())
     }
 
     /// Whether it was made in another way than new ones are, so that the password must be hashed
     /// again when it is next known.
     pub fn is_outdated(&self, policy: &HashPolicy) -> bool {
-        !Known::read(&self.0).is_ok_and(|known| known.is_of(policy))
+        let known = Known::read(&self.0, policy.pepper.as_ref());
+        !known.is_ok_and(|known| known.is_of(policy))
     }
 
     /// Whether whoever steals it tries millions of passwords in a second: it must be
     /// [wrapped](Self::wrapped) before it is stored.
     pub fn needs_wrapping(&self) -> bool {
-        Known::read(&self.0).is_ok_and(|known| known.is_weak())
+        Known::read(&self.0, None).is_ok_and(|known| known.is_weak())
     }
 
     /// What it is stored as: a weak hash inside Argon2id, which the same password fits and which
     /// costs one hash to make; any other as it is. `salt` must be random.
     #[must_use]
     pub fn wrapped(self, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
-        let wrapped = Known::read(&self.0).ok();
+        let wrapped = Known::read(&self.0, None).ok();
         let wrapped = wrapped.and_then(|known| known.wrapped(policy, salt));
         wrapped.map_or(self, Self)
     }
@@ -75,10 +74,10 @@ impl PasswordHash {
     }
 
     /// Whether `password` is the one that was hashed. Takes some 20 ms and 19 MiB where the hash is
-    /// ours, and at most some seconds and 1 GiB.
-    pub fn fits(&self, password: &Secret<String>) -> bool {
+    /// ours, and at most some seconds and 1 GiB. `pepper`: the one that hashes may be peppered with.
+    pub fn fits(&self, password: &Secret<String>, pepper: Option<&Pepper>) -> bool {
         let password = password.expose().as_bytes();
-        Known::read(&self.0).is_ok_and(|known| known.fits(password))
+        Known::read(&self.0, pepper).is_ok_and(|known| known.fits(password))
     }
 }
 
@@ -103,13 +102,13 @@ mod tests {
             hash.as_stored()
                 .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
         );
-        assert!(hash.fits(&secret("correct horse")));
-        assert!(!hash.fits(&secret("correct horsE")));
+        assert!(hash.fits(&secret("correct horse"), None));
+        assert!(!hash.fits(&secret("correct horsE"), None));
         assert_eq!(format!("{hash:?}"), "***");
     }
 
     #[test]
     fn a_hash_that_cannot_be_read_fits_nothing() {
-        assert!(!PasswordHash::from_stored("nonsense".into()).fits(&secret("nonsense")));
+        assert!(!PasswordHash::from_stored("nonsense".into()).fits(&secret("nonsense"), None));
     }
 }

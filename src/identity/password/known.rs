@@ -6,7 +6,7 @@ use super::argon2::{self, Argon2Hash};
 use super::bcrypt::BcryptHash;
 use super::fast::{FastHash, WRAP, WrappedHash};
 use super::pbkdf2::Pbkdf2Hash;
-use super::policy::HashPolicy;
+use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 use super::scrypt::ScryptHash;
 use super::sha_crypt::ShaCryptHash;
@@ -28,7 +28,8 @@ pub(super) enum Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn read(text: &'a str) -> Result<Self, Unsupported> {
+    /// `pepper`: the one that is known; a hash with another cannot be checked.
+    pub(super) fn read(text: &'a str, pepper: Option<&Pepper>) -> Result<Self, Unsupported> {
         if text.len() > LONGEST {
             return Err(Unsupported::Unknown);
         }
@@ -37,35 +38,39 @@ impl<'a> Known<'a> {
         }
         let label = text.find('}').filter(|_| text.starts_with('{'));
         match label.and_then(|end| text.split_at_checked(end + 1)) {
-            Some((label, rest)) => Self::read_labelled(label, rest),
-            None if text.starts_with('$') => Self::read_modular(text),
-            None => Self::read_named(text).unwrap_or_else(|| Self::read_bare(text)),
+            Some((label, rest)) => Self::read_labelled(label, rest, pepper),
+            None if text.starts_with('$') => Self::read_modular(text, pepper),
+            None => Self::read_named(text, pepper).unwrap_or_else(|| Self::read_bare(text)),
         }
     }
 
     /// `{LABEL}…`, as LDAP servers and htpasswd write it (RFC 2307, in upper or lower case).
-    fn read_labelled(label: &str, rest: &'a str) -> Result<Self, Unsupported> {
+    fn read_labelled(
+        label: &str,
+        rest: &'a str,
+        pepper: Option<&Pepper>,
+    ) -> Result<Self, Unsupported> {
         let ldap = |scheme| FastHash::read_ldap(scheme, rest).map(Self::Fast);
         match label.to_ascii_uppercase().as_str() {
             "{SHA}" => ldap(Scheme::Sha1),
             "{SSHA}" => ldap(Scheme::Ssha),
             "{SSHA256}" => ldap(Scheme::Ssha256),
             "{SSHA512}" => ldap(Scheme::Ssha512),
-            "{ARGON2}" => Argon2Hash::read(rest).map(Self::Argon2),
-            "{CRYPT}" if rest.starts_with('$') => Self::read_modular(rest),
+            "{ARGON2}" => Argon2Hash::read(rest, pepper).map(Self::Argon2),
+            "{CRYPT}" if rest.starts_with('$') => Self::read_modular(rest, pepper),
             "{CRYPT}" => Err(refused_des(rest).unwrap_or(Unsupported::Unknown)),
             _ => Err(Unsupported::Unknown),
         }
     }
 
     /// `$name$…`, as crypt(3), PHP and passlib write it.
-    fn read_modular(text: &'a str) -> Result<Self, Unsupported> {
+    fn read_modular(text: &'a str, pepper: Option<&Pepper>) -> Result<Self, Unsupported> {
         let (name, rest) = text
             .get(1..)
             .and_then(|text| text.split_once('$'))
             .ok_or(Unsupported::Unknown)?;
         match name {
-            "argon2id" | "argon2i" | "argon2d" => Argon2Hash::read(text).map(Self::Argon2),
+            "argon2id" | "argon2i" | "argon2d" => Argon2Hash::read(text, pepper).map(Self::Argon2),
             "2" | "2a" | "2b" | "2x" | "2y" => Self::read_bcrypt(text, Scheme::Bcrypt),
             "wp" => {
                 let bcrypt = text.strip_prefix("$wp").unwrap_or_default();
@@ -82,7 +87,7 @@ impl<'a> Known<'a> {
             "P" | "H" => FastHash::read_phpass(rest).map(Self::Fast),
             "wrap" => {
                 let rest = text.strip_prefix(WRAP).unwrap_or_default();
-                WrappedHash::read(rest).map(Self::Wrapped)
+                WrappedHash::read(rest, pepper).map(Self::Wrapped)
             }
             _ => Err(Unsupported::Unknown),
         }
@@ -97,7 +102,7 @@ impl<'a> Known<'a> {
     }
 
     /// `name$…` of Django and old Werkzeug, and `name:…` of Werkzeug.
-    fn read_named(text: &'a str) -> Option<Result<Self, Unsupported>> {
+    fn read_named(text: &'a str, pepper: Option<&Pepper>) -> Option<Result<Self, Unsupported>> {
         let (name, rest) = text.split_once(['$', ':'])?;
         let salted = |scheme| FastHash::read_salted(scheme, rest).map(Self::Fast);
         let is_werkzeug = text.get(name.len()..)?.starts_with(':');
@@ -108,7 +113,9 @@ impl<'a> Known<'a> {
             ("scrypt", false) => ScryptHash::read_django(rest).map(Self::Scrypt),
             ("pbkdf2_sha256", false) => Pbkdf2Hash::read_django("sha256", rest).map(Self::Pbkdf2),
             ("pbkdf2_sha1", false) => Pbkdf2Hash::read_django("sha1", rest).map(Self::Pbkdf2),
-            ("argon2", false) => Argon2Hash::read(text.get(name.len()..)?).map(Self::Argon2),
+            ("argon2", false) => {
+                Argon2Hash::read(text.get(name.len()..)?, pepper).map(Self::Argon2)
+            }
             ("bcrypt", false) => Self::read_bcrypt(rest, Scheme::Bcrypt),
             ("bcrypt_sha256", false) => Self::read_bcrypt(rest, Scheme::DjangoBcryptSha256),
             ("md5", false) => salted(Scheme::SaltedMd5),
@@ -167,7 +174,7 @@ impl<'a> Known<'a> {
 
     /// Whether we would make it the same way today.
     pub(super) fn is_of(&self, policy: &HashPolicy) -> bool {
-        matches!(self, Self::Argon2(hash) if hash.is_of(policy.cost))
+        matches!(self, Self::Argon2(hash) if hash.is_of(policy))
     }
 
     /// Whether whoever steals it knows the password, or tries millions of them in a second.
@@ -179,7 +186,7 @@ impl<'a> Known<'a> {
     pub(super) fn wrapped(&self, policy: &HashPolicy, salt: &[u8; 16]) -> Option<String> {
         match self {
             Self::Fast(hash) => Some(hash.wrapped(policy, salt)),
-            Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy.cost, salt)),
+            Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy, salt)),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ mod made_by_others;
 mod tests;
 
 pub use hash::{LONGEST_ATTEMPT, PasswordHash};
-pub use policy::{Argon2Cost, HashPolicy};
+pub use policy::{Argon2Cost, HashPolicy, Pepper};
 pub use rules::{DeniedPasswords, Owner, PasswordError, PasswordRules};
 pub use scheme::{Scheme, Unsupported};
 pub use term::PasswordTerm;

@@ -1,4 +1,6 @@
-//! How are new passwords hashed? Argon2id, with the costs of the configuration.
+//! How are new passwords hashed? Argon2id, with the costs of the configuration, and with a key or without.
+
+use crate::identity::Secret;
 
 /// What one Argon2id hash costs. The default is the second of OWASP's sets of equal strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +23,34 @@ impl Default for Argon2Cost {
     }
 }
 
+/// A key that is not in the text of a hash, and without which nobody can try passwords against it:
+/// Argon2's secret value K (RFC 9106 §3.1).
+#[derive(Clone, Debug)]
+pub struct Pepper {
+    id: [u8; 8],
+    key: Secret<[u8; 32]>,
+}
+
+impl Pepper {
+    /// This key, which hashes name by this id.
+    pub const fn new(id: [u8; 8], key: Secret<[u8; 32]>) -> Self {
+        Self { id, key }
+    }
+
+    pub(super) const fn id(&self) -> &[u8; 8] {
+        &self.id
+    }
+
+    pub(super) const fn key(&self) -> &[u8; 32] {
+        self.key.expose()
+    }
+}
+
 /// How new passwords are hashed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct HashPolicy {
     /// What a hash costs.
     pub cost: Argon2Cost,
+    /// What it is peppered with; `None`: with nothing.
+    pub pepper: Option<Pepper>,
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::made_by_others::{MADE_BY_ASPNET, MADE_BY_OTHERS, PASSWORD};
-use super::{HashPolicy, PasswordHash, Scheme, Unsupported};
+use super::{HashPolicy, PasswordHash, Pepper, Scheme, Unsupported};
 use crate::identity::Secret;
 
 fn secret(text: &str) -> Secret<String> {
@@ -20,11 +20,11 @@ fn all() -> impl Iterator<Item = (Scheme, &'static str, &'static str)> {
 fn a_hash_that_other_software_made_fits_its_password_and_no_other() {
     for (scheme, text, password) in all() {
         let hash = PasswordHash::imported(text).unwrap();
-        assert_eq!(hash.scheme(), Some(scheme), "{text}");
+        assert_eq!(hash.scheme(None), Some(scheme), "{text}");
         assert_eq!(hash.as_stored(), text);
-        assert!(hash.fits(&secret(password)), "{text}");
+        assert!(hash.fits(&secret(password), None), "{text}");
         for wrong in ["pässword 2", "", "pässword 1\0x"] {
-            assert!(!hash.fits(&secret(wrong)), "{wrong:?} fits {text}");
+            assert!(!hash.fits(&secret(wrong), None), "{wrong:?} fits {text}");
         }
     }
 }
@@ -56,7 +56,7 @@ fn a_hash_that_was_cut_off_is_no_hash() {
             assert!(any_length || read.is_err(), "{cut}");
         }
         let half = text.get(..text.len() * 3 / 5).unwrap();
-        let fits = PasswordHash::from_stored(half.to_owned()).fits(&secret(PASSWORD));
+        let fits = PasswordHash::from_stored(half.to_owned()).fits(&secret(PASSWORD), None);
         assert!(!fits, "{half}");
     }
 }
@@ -85,11 +85,84 @@ fn a_weak_hash_is_kept_inside_argon2_and_still_fits() {
         } else {
             Scheme::Wrapped
         };
-        assert_eq!(kept.scheme(), Some(kept_as));
-        assert!(kept.fits(&secret(password)), "{scheme:?}");
-        assert!(!kept.fits(&secret("pässword 2")), "{scheme:?}");
+        assert_eq!(kept.scheme(None), Some(kept_as));
+        assert!(kept.fits(&secret(password), None), "{scheme:?}");
+        assert!(!kept.fits(&secret("pässword 2"), None), "{scheme:?}");
     }
     assert_eq!(weak, 18);
+}
+
+fn pepper(id: u8, key: u8) -> Pepper {
+    Pepper::new([id; 8], Secret::new([key; 32]))
+}
+
+fn peppered(pepper: &Pepper) -> HashPolicy {
+    HashPolicy {
+        pepper: Some(pepper.clone()),
+        ..HashPolicy::default()
+    }
+}
+
+#[test]
+fn a_peppered_hash_names_its_pepper_and_fits_with_no_other() {
+    let known = pepper(1, 2);
+    let hash = PasswordHash::of(&secret(PASSWORD), &peppered(&known), &[7; 16]);
+    // argon2-cffi 25.1, with a context whose secret is 32 twos.
+    let reference = "$argon2id$v=19$m=19456,t=2,p=1,keyid=AQEBAQEBAQE$BwcHBwcHBwcHBwcHBwcHBw$F6p21Y9reqh2MTASO3UIKSQoVeFF510p5cBiL5Q4lFQ";
+    assert_eq!(hash.as_stored(), reference);
+    let other_key = pepper(1, 3);
+    for (pepper, scheme, fits) in [
+        (Some(&known), Some(Scheme::Argon2id), true),
+        (Some(&other_key), Some(Scheme::Argon2id), false),
+        (Some(&pepper(3, 2)), None, false),
+        (None, None, false),
+    ] {
+        assert_eq!(hash.scheme(pepper), scheme);
+        assert_eq!(hash.fits(&secret(PASSWORD), pepper), fits);
+        assert!(!hash.fits(&secret("pässword 2"), pepper));
+    }
+    let text = hash.as_stored();
+    let refusal = Unsupported::Malformed(Scheme::Argon2id);
+    assert_eq!(PasswordHash::imported(text), Err(refusal));
+    // Without its name, it is a hash that was made without.
+    let bare = PasswordHash::from_stored(text.replace(",keyid=AQEBAQEBAQE", ""));
+    assert!(!bare.fits(&secret(PASSWORD), Some(&known)));
+    let shown = format!("{known:?}");
+    assert!(!shown.contains("2, 2"), "{shown}");
+}
+
+#[test]
+fn a_pepper_that_is_put_in_or_taken_out_outdates_a_hash() {
+    let (none, known, other) = (HashPolicy::default(), pepper(1, 2), pepper(3, 4));
+    let (known, other) = (peppered(&known), peppered(&other));
+    let policies = [&none, &known, &other];
+    for (made, policy) in policies.iter().enumerate() {
+        let hash = PasswordHash::of(&secret(PASSWORD), policy, &[7; 16]);
+        for (asked, policy) in policies.iter().enumerate() {
+            assert_eq!(hash.is_outdated(policy), made != asked, "{made} {asked}");
+        }
+        let pepper = policy.pepper.as_ref();
+        assert!(hash.fits(&secret(PASSWORD), pepper));
+        let nobody = PasswordHash::nobody(policy, &[7; 16], &[8; 32]);
+        assert!(nobody.scheme(pepper).is_some());
+    }
+}
+
+#[test]
+fn a_weak_hash_is_peppered_where_it_is_kept_inside_argon2() {
+    let known = pepper(1, 2);
+    for text in ["5f4dcc3b5aa765d61d8327deb882cf99", "plain$$password"] {
+        let weak = PasswordHash::imported(text).unwrap();
+        let wrapped = weak.wrapped(&peppered(&known), &[7; 16]);
+        assert!(
+            wrapped.as_stored().contains(",keyid=AQEBAQEBAQE$"),
+            "{text}"
+        );
+        assert!(wrapped.fits(&secret("password"), Some(&known)), "{text}");
+        assert!(!wrapped.fits(&secret("passwort"), Some(&known)), "{text}");
+        assert!(!wrapped.fits(&secret("password"), None), "{text}");
+        assert_eq!(wrapped.scheme(Some(&pepper(3, 2))), None, "{text}");
+    }
 }
 
 #[test]
@@ -98,13 +171,13 @@ fn bcrypt_looks_at_72_bytes_as_it_did_in_the_old_software() {
     let text = "$2y$04$KrSyq2cXlg6YcreuRCX2webIKsArVtdohlsoKtnurxYGMBdL54sFO";
     let hash = PasswordHash::imported(text).unwrap();
     let x = |n| "x".repeat(n);
-    assert!(hash.fits(&secret(&(x(72) + "tail"))));
-    assert!(hash.fits(&secret(&x(72))));
-    assert!(!hash.fits(&secret(&x(71))));
+    assert!(hash.fits(&secret(&(x(72) + "tail")), None));
+    assert!(hash.fits(&secret(&x(72)), None));
+    assert!(!hash.fits(&secret(&x(71)), None));
     // bcrypt over a digest looks at all of it.
     let text = "bcrypt_sha256$$2b$12$1OacW1mRl6EtI/hydjz8yeHnZR/5Qzr5vi5UgyIna5Ox9tVw5T6lW";
     let hash = PasswordHash::imported(text).unwrap();
-    assert!(!hash.fits(&secret(&x(72))));
+    assert!(!hash.fits(&secret(&x(72)), None));
 }
 
 use Unsupported::{Malformed, Refused, TooCostly, Unknown, Unusable};
@@ -223,8 +296,8 @@ fn what_is_not_taken_over_is_named_with_the_reason() {
     for (text, reason) in NOT_TAKEN_OVER.iter().copied().chain([long]) {
         assert_eq!(PasswordHash::imported(text), Err(reason), "{text}");
         let stored = PasswordHash::from_stored(text.to_owned());
-        assert!(!stored.fits(&secret(text)), "{text}");
-        assert_eq!(stored.scheme(), None, "{text}");
+        assert!(!stored.fits(&secret(text), None), "{text}");
+        assert_eq!(stored.scheme(None), None, "{text}");
     }
 }
 
@@ -260,7 +333,7 @@ proptest! {
     fn reading_any_text_never_panics(text in texts()) {
         let read = PasswordHash::imported(&text);
         let stored = PasswordHash::from_stored(text);
-        prop_assert_eq!(stored.scheme().is_some(), read.is_ok());
+        prop_assert_eq!(stored.scheme(None).is_some(), read.is_ok());
     }
 }
 
@@ -282,6 +355,6 @@ proptest! {
             .collect();
         let (_, text) = cheap[at.index(cheap.len())];
         let hash = PasswordHash::imported(text).unwrap();
-        prop_assert_eq!(hash.fits(&secret(&password)), password == PASSWORD);
+        prop_assert_eq!(hash.fits(&secret(&password), None), password == PASSWORD);
     }
 }
