@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::identity::password::{HashPolicy, Pepper};
+use crate::identity::password::{HashMemory, HashPolicy, Pepper};
 use crate::identity::{PasswordHash, Secret};
 use crate::login::threads::HashingThreads;
 use crate::random;
@@ -104,8 +104,10 @@ impl Hasher {
         pepper: Pepper,
         queue: Queue,
     ) -> Result<bool, Busy> {
-        self.run(queue, move || hash.fits(&password, Some(&pepper)))
-            .await
+        self.run(queue, move |memory| {
+            hash.fits_in(memory, &password, Some(&pepper))
+        })
+        .await
     }
 
     /// The hash of a new password.
@@ -115,14 +117,15 @@ impl Hasher {
         policy: HashPolicy,
     ) -> Result<PasswordHash, Busy> {
         let salt = random::bytes();
-        let hash = move || PasswordHash::of(&password, &policy, &salt);
+        let hash =
+            move |memory: &mut HashMemory| PasswordHash::made_in(memory, &password, &policy, &salt);
         self.run(Queue::Strangers, hash).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         queue: Queue,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let waiting = match queue {
             Queue::Strangers => &self.waiting,
@@ -135,10 +138,10 @@ impl Hasher {
         #[cfg(test)]
         self.hashes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let work = move || {
+        let work = move |memory: &mut HashMemory| {
             // Held until the work is done, even if nobody waits for it any more.
             let _permit = permit;
-            work()
+            work(memory)
         };
         self.threads.run(work).await.ok_or(Busy)
     }
@@ -179,7 +182,7 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         runtime.block_on(async {
             let (started, starts) = tokio::sync::oneshot::channel();
-            let held = hasher.run(Queue::Strangers, move || {
+            let held = hasher.run(Queue::Strangers, move |_| {
                 let _ = started.send(());
                 released.recv()
             });
@@ -190,12 +193,12 @@ mod tests {
             assert_eq!(hasher.running.available_permits(), 0);
 
             let full = hasher.waiting.try_acquire_many(64).unwrap();
-            assert_eq!(hasher.run(Queue::Strangers, || ()).await, Err(Busy));
-            assert_eq!(hasher.run(Queue::Known, || 5).await, Ok(5));
+            assert_eq!(hasher.run(Queue::Strangers, |_| ()).await, Err(Busy));
+            assert_eq!(hasher.run(Queue::Known, |_| 5).await, Ok(5));
             drop(full);
 
             release.send(()).unwrap();
-            assert_eq!(hasher.run(Queue::Strangers, || 7).await, Ok(7));
+            assert_eq!(hasher.run(Queue::Strangers, |_| 7).await, Ok(7));
         });
     }
 }

@@ -9,10 +9,12 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use crate::identity::password::HashMemory;
+
 /// How nice they are (`nice(1)`): beside a busy thread of requests they get a tenth of a core.
 const NICENESS: i32 = 10;
 
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut HashMemory) + Send>;
 
 /// They end when this is dropped and what was begun is done.
 pub(super) struct HashingThreads {
@@ -38,12 +40,12 @@ impl HashingThreads {
     /// Does the work on one of them; `None` if it panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
     ) -> Option<T> {
         let (done, outcome) = oneshot::channel();
-        let job = Box::new(move || {
+        let job = Box::new(move |memory: &mut HashMemory| {
             // Nobody may wait for it any more.
-            let _ = done.send(work());
+            let _ = done.send(work(memory));
         });
         self.jobs.send(job).ok()?;
         outcome.await.ok()
@@ -53,6 +55,7 @@ impl HashingThreads {
 fn work(waiting: &Mutex<Receiver<Job>>) {
     // Of this thread alone, on Linux. Where the system does not allow it, they are as quick as others.
     let _ = setpriority_process(None, NICENESS);
+    let mut memory = HashMemory::default();
     loop {
         let job = waiting
             .lock()
@@ -62,7 +65,7 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
             return;
         };
         // A job that panics takes its own outcome along, and nothing else.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut memory)));
     }
 }
 
@@ -76,13 +79,13 @@ mod tests {
     async fn they_give_way_to_others_and_outlive_a_panic() {
         let threads = HashingThreads::start(1).unwrap();
         let before = getpriority_process(None).unwrap();
-        let niceness = threads.run(|| getpriority_process(None).unwrap()).await;
+        let niceness = threads.run(|_| getpriority_process(None).unwrap()).await;
         assert!(niceness >= Some(NICENESS), "{niceness:?}");
         assert_eq!(getpriority_process(None).unwrap(), before);
         assert_eq!(
-            threads.run(|| panic!("a hash that fails")).await,
+            threads.run(|_| panic!("a hash that fails")).await,
             None::<()>
         );
-        assert_eq!(threads.run(|| 7).await, Some(7));
+        assert_eq!(threads.run(|_| 7).await, Some(7));
     }
 }

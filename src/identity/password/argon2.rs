@@ -4,6 +4,7 @@ use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use subtle::ConstantTimeEq;
 
+use super::memory::HashMemory;
 use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 
@@ -89,7 +90,7 @@ impl Argon2Hash {
             && self.output.len() >= Params::DEFAULT_OUTPUT_LEN
     }
 
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
+    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
         let argon2 = with_pepper(
             self.pepper.as_ref(),
             self.algorithm,
@@ -103,7 +104,9 @@ impl Argon2Hash {
         let Some(output) = output.get_mut(..self.output.len()) else {
             return false;
         };
-        let done = argon2.hash_password_into(password, &self.salt, output);
+        let done = memory.lend(&self.params, |memory| {
+            argon2.hash_password_into_with_memory(password, &self.salt, output, memory)
+        });
         done.is_ok() && output.ct_eq(self.output.as_bytes()).into()
     }
 }
@@ -113,7 +116,12 @@ impl Argon2Hash {
     clippy::expect_used,
     reason = "costs and pepper are within argon2's limits, and so are salt and output"
 )]
-pub(super) fn hash(secret: &[u8], policy: &HashPolicy, salt: &[u8; 16]) -> String {
+pub(super) fn hash(
+    secret: &[u8],
+    policy: &HashPolicy,
+    salt: &[u8; 16],
+    memory: &mut HashMemory,
+) -> String {
     let (cost, pepper) = (policy.cost, policy.pepper.as_ref());
     let mut params = ParamsBuilder::new();
     params.m_cost(cost.memory_kib);
@@ -122,17 +130,23 @@ pub(super) fn hash(secret: &[u8], policy: &HashPolicy, salt: &[u8; 16]) -> Strin
     if let Some(pepper) = pepper {
         params.keyid(KeyId::new(pepper.id()).expect("an id of 8 bytes"));
     }
-    let argon2 = with_pepper(
-        pepper,
-        Algorithm::Argon2id,
-        Version::V0x13,
-        params.build().expect("costs in range"),
-    );
+    let params = params.build().expect("costs in range");
+    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+    let argon2 = with_pepper(pepper, algorithm, version, params.clone());
     let argon2 = argon2.expect("a pepper of 32 bytes");
-    let hasher: &dyn argon2::PasswordHasher<phc::PasswordHash> = &argon2;
-    let hash = hasher.hash_password_with_salt(secret, salt);
-    hash.expect("argon2 hashes anything with these costs")
-        .to_string()
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let done = memory.lend(&params, |memory| {
+        argon2.hash_password_into_with_memory(secret, salt, &mut output, memory)
+    });
+    done.expect("argon2 hashes anything with these costs");
+    let hash = phc::PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: phc::ParamsString::try_from(&params).expect("they are few"),
+        salt: Some(phc::Salt::new(salt).expect("a salt of 16 bytes")),
+        hash: Some(phc::Output::new(&output).expect("an output of 32 bytes")),
+    };
+    hash.to_string()
 }
 
 fn with_pepper(

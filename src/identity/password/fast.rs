@@ -6,6 +6,7 @@ use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
 use super::argon2::{self, Argon2Hash};
+use super::memory::HashMemory;
 use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 use super::{md5_crypt, phpass, text};
@@ -120,14 +121,19 @@ impl FastHash {
     }
 
     /// The text of this hash inside Argon2id.
-    pub(super) fn wrapped(&self, policy: &HashPolicy, salt: &[u8; 16]) -> String {
+    pub(super) fn wrapped(
+        &self,
+        policy: &HashPolicy,
+        salt: &[u8; 16],
+        memory: &mut HashMemory,
+    ) -> String {
         let Recipe {
             scheme,
             rounds,
             salt: inner,
         } = &self.recipe;
         let (name, inner) = (scheme.as_str(), text::written_base64_url(inner));
-        let outer = argon2::hash(&self.output, policy, salt);
+        let outer = argon2::hash(&self.output, policy, salt, memory);
         format!("{WRAP}{name}${rounds}${inner}{outer}")
     }
 }
@@ -144,9 +150,11 @@ impl WrappedHash {
         })
     }
 
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
+    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
         let outputs = self.recipe.outputs(password);
-        outputs.iter().any(|output| self.argon2.fits(output))
+        outputs
+            .iter()
+            .any(|output| self.argon2.fits(output, memory))
     }
 }
 

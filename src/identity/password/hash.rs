@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::argon2;
 use super::known::Known;
+use super::memory::HashMemory;
 use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
 use crate::identity::Secret;
@@ -18,7 +19,18 @@ pub struct PasswordHash(String);
 impl PasswordHash {
     /// Hashes a new password. `salt` must be random.
     pub fn of(password: &Secret<String>, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
-        Self(argon2::hash(password.expose().as_bytes(), policy, salt))
+        Self::made_in(&mut HashMemory::default(), password, policy, salt)
+    }
+
+    /// The same, in memory that is used again.
+    pub fn made_in(
+        memory: &mut HashMemory,
+        password: &Secret<String>,
+        policy: &HashPolicy,
+        salt: &[u8; 16],
+    ) -> Self {
+        let password = password.expose().as_bytes();
+        Self(argon2::hash(password, policy, salt, memory))
     }
 
     /// A hash that costs as much to check as any other and that no password fits: checked for users
@@ -64,7 +76,8 @@ impl PasswordHash {
     #[must_use]
     pub fn wrapped(self, policy: &HashPolicy, salt: &[u8; 16]) -> Self {
         let wrapped = Known::read(&self.0, None).ok();
-        let wrapped = wrapped.and_then(|known| known.wrapped(policy, salt));
+        let wrapped =
+            wrapped.and_then(|known| known.wrapped(policy, salt, &mut HashMemory::default()));
         wrapped.map_or(self, Self)
     }
 
@@ -76,8 +89,18 @@ impl PasswordHash {
     /// Whether `password` is the one that was hashed. Takes some 20 ms and 19 MiB where the hash is
     /// ours, and at most some seconds and 1 GiB. `pepper`: the one that hashes may be peppered with.
     pub fn fits(&self, password: &Secret<String>, pepper: Option<&Pepper>) -> bool {
+        self.fits_in(&mut HashMemory::default(), password, pepper)
+    }
+
+    /// The same, in memory that is used again.
+    pub fn fits_in(
+        &self,
+        memory: &mut HashMemory,
+        password: &Secret<String>,
+        pepper: Option<&Pepper>,
+    ) -> bool {
         let password = password.expose().as_bytes();
-        Known::read(&self.0, pepper).is_ok_and(|known| known.fits(password))
+        Known::read(&self.0, pepper).is_ok_and(|known| known.fits(password, memory))
     }
 }
 

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 use super::argon2::{self, Argon2Hash};
 use super::bcrypt::BcryptHash;
 use super::fast::{FastHash, WRAP, WrappedHash};
+use super::memory::HashMemory;
 use super::pbkdf2::Pbkdf2Hash;
 use super::policy::{HashPolicy, Pepper};
 use super::scheme::{Scheme, Unsupported};
@@ -159,15 +160,15 @@ impl<'a> Known<'a> {
         }
     }
 
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
+    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
         match self {
-            Self::Argon2(hash) => hash.fits(password),
+            Self::Argon2(hash) => hash.fits(password, memory),
             Self::Bcrypt(hash) => hash.fits(password),
             Self::Scrypt(hash) => hash.fits(password),
             Self::Pbkdf2(hash) => hash.fits(password),
             Self::ShaCrypt(hash) => hash.fits(password),
             Self::Fast(hash) => hash.fits(password),
-            Self::Wrapped(hash) => hash.fits(password),
+            Self::Wrapped(hash) => hash.fits(password, memory),
             Self::Plain(known) => known.as_bytes().ct_eq(password).into(),
         }
     }
@@ -183,10 +184,15 @@ impl<'a> Known<'a> {
     }
 
     /// The text by which a weak hash is stored; `None`: it is stored as it is.
-    pub(super) fn wrapped(&self, policy: &HashPolicy, salt: &[u8; 16]) -> Option<String> {
+    pub(super) fn wrapped(
+        &self,
+        policy: &HashPolicy,
+        salt: &[u8; 16],
+        memory: &mut HashMemory,
+    ) -> Option<String> {
         match self {
-            Self::Fast(hash) => Some(hash.wrapped(policy, salt)),
-            Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy, salt)),
+            Self::Fast(hash) => Some(hash.wrapped(policy, salt, memory)),
+            Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy, salt, memory)),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod fast;
 mod hash;
 mod known;
 mod md5_crypt;
+mod memory;
 mod pbkdf2;
 mod phpass;
 mod policy;
@@ -23,6 +24,7 @@ mod made_by_others;
 mod tests;
 
 pub use hash::{LONGEST_ATTEMPT, PasswordHash};
+pub use memory::HashMemory;
 pub use policy::{Argon2Cost, HashPolicy, Pepper};
 pub use rules::{DeniedPasswords, Owner, PasswordError, PasswordRules};
 pub use scheme::{Scheme, Unsupported};
