@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::{HashSettings, LoginSettings};
 use crate::identity::password::{HashPolicy, LONGEST_ATTEMPT, Pepper, Scheme};
 use crate::identity::{PasswordHash, Secret, User, UserId, UserName};
+use crate::login::defence::Ticket;
 use crate::login::hashing::Queue;
 use crate::login::{Busy, Caller, Defence, DeviceId, Hasher};
 use crate::observe::audit::SignInRefusal;
@@ -97,13 +98,8 @@ impl LocalLogin {
         password: Secret<String>,
         caller: &Caller,
     ) -> Result<SignIn, StoreError> {
-        let account = match UserName::parse(name) {
-            Ok(name) => self.directory.account(name).await?,
-            Err(_) => None,
-        };
-        let user = account.as_ref().map(|account| &account.user);
-        let ticket = match self.defence.ask(name, caller, user).await {
-            Ok(ticket) => ticket,
+        let (ticket, account) = match self.admit(name, caller).await? {
+            Ok(admitted) => admitted,
             Err(wait) => return Ok(SignIn::Throttled(wait)),
         };
         let queue = match ticket.is_of_known_device() {
@@ -117,6 +113,39 @@ impl LocalLogin {
             SignIn::Busy(_) | SignIn::Throttled(_) => self.defence.given_back(&ticket),
         }
         Ok(outcome)
+    }
+
+    /// A place for the attempt, and whose account it is; or how long there is none. Nobody is looked up
+    /// for an attempt that must wait, unless a device says that it is known.
+    async fn admit(
+        &self,
+        name: &str,
+        caller: &Caller,
+    ) -> Result<Result<(Ticket, Option<Account>), Duration>, StoreError> {
+        if caller.device.is_some() {
+            let account = self.find(name).await?;
+            let user = account.as_ref().map(|account| &account.user);
+            let asked = self.defence.ask(name, caller, user).await;
+            return Ok(asked.map(|ticket| (ticket, account)));
+        }
+        let ticket = match self.defence.ask(name, caller, None).await {
+            Ok(ticket) => ticket,
+            Err(wait) => return Ok(Err(wait)),
+        };
+        match self.find(name).await {
+            Ok(account) => Ok(Ok((ticket, account))),
+            Err(error) => {
+                self.defence.given_back(&ticket);
+                Err(error)
+            }
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        match UserName::parse(name) {
+            Ok(name) => self.directory.account(name).await,
+            Err(_) => Ok(None),
+        }
     }
 
     async fn check(
