@@ -1,8 +1,7 @@
 //! Does a flood of sign-ins slow down those who are signed in? `cargo bench --bench flood`
 //!
 //! Requests of somebody who is signed in are sent at a steady rate, first alone, then while others try
-//! to sign in with wrong passwords: as one address, and as a thousand addresses with as many names. The
-//! gateway has one core, all others share another.
+//! to sign in with wrong passwords: as one address, and as a thousand addresses with as many names.
 //! Printed are the times from when a request was due to its answer, and the gateway's memory.
 
 #![allow(
@@ -53,11 +52,9 @@ fn main() {
     if let Ok(where_to) = std::env::var(AS_FLOOD) {
         return flood(&where_to);
     }
-    pin(std::process::id(), 1);
     let upstream = Upstream::start();
     let setup = Setup::in_front_of(&upstream).server("trusted_proxies = [\"127.0.0.1\"]");
     let gateway = setup.start();
-    pin(gateway.process(), 0);
     let token = sign_in(&gateway, "ada").access;
     let device = browser_sign_in(&gateway, "ada");
     forward(&gateway, &token, SPAN / 5);
@@ -80,16 +77,6 @@ fn main() {
             );
         }
     }
-}
-
-/// Gives the gateway a core of its own, and those who measure it another.
-fn pin(process: u32, core: u32) {
-    let (process, core) = (process.to_string(), core.to_string());
-    let pinned = Command::new("taskset")
-        .args(["--all-tasks", "--cpu-list", "--pid", &core, &process])
-        .stdout(Stdio::null())
-        .status();
-    assert!(pinned.is_ok_and(|status| status.success()), "taskset");
 }
 
 /// Sends requests on time, whether or not the answers before have come; gives how long each took.

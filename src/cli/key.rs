@@ -82,6 +82,10 @@ impl Room {
             Command::Rotate { purposes, now } => self.rotate(&purposes, now).await,
             Command::Revoke(revoke) => self.revoke(revoke).await,
             Command::Reseal => {
+                anyhow::ensure!(
+                    !self.admin.keys(&self.settings).await?.is_empty(),
+                    Refusal::NoKeys
+                );
                 self.admin.reseal_keys().await?;
                 Ok(
                     "sealed all keys with a new master key, which is in the key file now: \

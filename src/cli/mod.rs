@@ -78,7 +78,7 @@ enum Command {
     /// See who is signed in where, and end that
     #[command(subcommand)]
     Session(session::Command),
-    /// See the keys of this installation
+    /// See the keys of this installation, replace them, take one away
     #[command(subcommand)]
     Key(key::Command),
     /// Ask the running gateway whether it is ready; for containers without a shell
