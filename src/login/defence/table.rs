@@ -5,31 +5,46 @@ use std::collections::{BTreeSet, HashMap};
 use crate::clock::Timestamp;
 use crate::login::defence::subject::Subject;
 
-/// A bounded table. Every name, address and browser has the same size in it.
+/// A bounded table. Every name, address and browser has the same size in it. Newcomers have a part of it
+/// to themselves, where only time pushes them out: a table that somebody has filled with guilt must go on
+/// counting.
 pub(super) struct Table<V> {
-    bound: usize,
-    entries: HashMap<Subject, (V, Rank)>,
+    newcomers: usize,
+    others: usize,
+    entries: HashMap<Subject, Entry<V>>,
+    /// The newcomers: who was quiet longest stops being one first.
+    recent: BTreeSet<(Timestamp, Subject)>,
+    /// The others: who is least guilty is forgotten first.
     order: BTreeSet<(Rank, Subject)>,
 }
 
-/// How guilty somebody is, and when they last were: the first in order is forgotten first.
+#[derive(Clone, Copy)]
+struct Entry<V> {
+    value: V,
+    rank: Rank,
+    is_new: bool,
+}
+
+/// How guilty somebody is, and when they last were.
 type Rank = (usize, Timestamp);
 
 impl<V: Copy> Table<V> {
     pub(super) fn new(bound: usize) -> Self {
+        let newcomers = (bound / 4).max(1);
         Self {
-            bound,
+            newcomers,
+            others: bound.saturating_sub(newcomers),
             entries: HashMap::new(),
+            recent: BTreeSet::new(),
             order: BTreeSet::new(),
         }
     }
 
     pub(super) fn get(&self, subject: Subject) -> Option<V> {
-        self.entries.get(&subject).map(|(value, _)| *value)
+        self.entries.get(&subject).map(|entry| entry.value)
     }
 
-    /// Writes an entry; gives what was forgotten for it, which is never the new one: a table that
-    /// somebody has filled with guilt must go on counting.
+    /// Writes an entry; gives what was forgotten for it, which is never the new one.
     pub(super) fn put(
         &mut self,
         subject: Subject,
@@ -37,30 +52,55 @@ impl<V: Copy> Table<V> {
         guilt: usize,
         at: Timestamp,
     ) -> Option<Subject> {
-        let rank = (guilt, at);
-        if let Some((_, before)) = self.entries.insert(subject, (value, rank)) {
-            self.order.remove(&(before, subject));
+        let before = self.take(subject);
+        let is_new = before.is_none_or(|before| before.is_new);
+        self.write(
+            subject,
+            Entry {
+                value,
+                rank: (guilt, at),
+                is_new,
+            },
+        );
+        if self.recent.len() > self.newcomers {
+            let (_, oldest) = *self.recent.first()?;
+            let entry = self.take(oldest)?;
+            let is_new = false;
+            self.write(oldest, Entry { is_new, ..entry });
         }
-        self.order.insert((rank, subject));
-        if self.entries.len() <= self.bound {
+        if self.order.len() <= self.others {
             return None;
         }
-        let mut others = self.order.iter().map(|(_, other)| *other);
-        let least = others.find(|other| *other != subject)?;
+        let (_, least) = *self.order.first()?;
         self.remove(least);
         Some(least)
     }
 
     pub(super) fn remove(&mut self, subject: Subject) -> Option<V> {
-        let (value, rank) = self.entries.remove(&subject)?;
-        self.order.remove(&(rank, subject));
-        Some(value)
+        self.take(subject).map(|entry| entry.value)
+    }
+
+    fn write(&mut self, subject: Subject, entry: Entry<V>) {
+        match entry.is_new {
+            true => self.recent.insert((entry.rank.1, subject)),
+            false => self.order.insert((entry.rank, subject)),
+        };
+        self.entries.insert(subject, entry);
+    }
+
+    fn take(&mut self, subject: Subject) -> Option<Entry<V>> {
+        let entry = self.entries.remove(&subject)?;
+        match entry.is_new {
+            true => self.recent.remove(&(entry.rank.1, subject)),
+            false => self.order.remove(&(entry.rank, subject)),
+        };
+        Some(entry)
     }
 
     /// Keeps what is worth it; gives what is not.
     pub(super) fn retain(&mut self, keep: impl Fn(Subject, &V) -> bool) -> Vec<Subject> {
         let entries = self.entries.iter();
-        let gone = entries.filter(|(subject, (value, _))| !keep(**subject, value));
+        let gone = entries.filter(|(subject, entry)| !keep(**subject, &entry.value));
         let gone: Vec<Subject> = gone.map(|(subject, _)| *subject).collect();
         for subject in &gone {
             self.remove(*subject);
@@ -84,23 +124,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_table_is_never_over_its_bound_and_the_guilty_outlive_the_innocent(
+        fn the_table_is_never_over_its_bound_and_always_knows_the_last_one(
             steps in prop::collection::vec((any::<u8>(), 1..20_usize), 0..300),
         ) {
             let mut table = Table::new(16);
             for (at, (number, guilt)) in steps.into_iter().enumerate() {
                 let at = Timestamp::from_seconds(i64::try_from(at).unwrap());
                 let new = subject(number);
-                let before: Vec<_> = table.entries.iter().map(|(s, (g, _))| (*s, *g)).collect();
+                let others = table.order.iter().map(|((guilt, _), _)| *guilt).min();
                 let forgotten = table.put(new, guilt, guilt, at);
                 prop_assert!(table.entries.len() <= 16);
-                prop_assert_eq!(table.entries.len(), table.order.len());
+                prop_assert_eq!(table.entries.len(), table.order.len() + table.recent.len());
                 prop_assert_eq!(table.get(new), Some(guilt));
-                if let Some(forgotten) = forgotten {
-                    let guilt_of = |s| before.iter().find(|(o, _)| *o == s).map(|(_, g)| *g);
-                    let least = before.iter().map(|(_, g)| *g).min();
-                    prop_assert_eq!(guilt_of(forgotten), least);
-                }
+                prop_assert!(forgotten.is_none() || others.is_some());
+                prop_assert_ne!(forgotten, Some(new));
             }
         }
 
@@ -113,6 +150,28 @@ mod tests {
             for name in names {
                 table.put(subject(name), 1, 1, Timestamp::from_seconds(1));
                 prop_assert_eq!(table.get(subject(0)), Some(5));
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_full_of_guilt_counts_newcomers() {
+        let mut table = Table::new(100);
+        let all = |number: u8, place: u8| Subject {
+            account: [number; 16],
+            place: [place; 8],
+        };
+        for number in 0..200 {
+            table.put(all(number, 1), 9, 9, Timestamp::from_seconds(1));
+        }
+        // The victim from three sides, and other names between the guesses.
+        for guess in 1..=100 {
+            for place in 2..5 {
+                let count = table.get(all(250, place)).unwrap_or_default() + 1;
+                assert_eq!(count, guess);
+                let at = Timestamp::from_seconds(10 + i64::try_from(guess).unwrap());
+                table.put(all(250, place), count, count, at);
+                table.put(all(u8::try_from(guess).unwrap(), 9), 1, 1, at);
             }
         }
     }
