@@ -80,8 +80,8 @@ impl KeyKeeper {
         if held.settings == settings {
             return Ok(KeysChanged::default());
         }
-        held.settings = settings;
         let changed = self.store.tend(&settings, true).await?;
+        held.settings = settings;
         tell(&changed);
         self.catch_up(&mut held).await?;
         self.make(&held)?;
@@ -99,8 +99,14 @@ impl KeyKeeper {
 
     async fn catch_up(&self, held: &mut Held) -> Result<(), StoreError> {
         if self.store.version().await? != held.version {
-            (held.version, held.keys) = self.store.read().await?;
-        } else if !self.ring.now().is_outdated(self.store.now()) {
+            let (version, keys) = self.store.read().await?;
+            // Known only once they make a ring: what is wrong with them must be told again.
+            let ring = KeyRing::at(&keys, &held.settings, self.store.now())?;
+            (held.version, held.keys) = (version, keys);
+            self.ring.replace(ring);
+            return Ok(());
+        }
+        if !self.ring.now().is_outdated(self.store.now()) {
             return Ok(());
         }
         self.make(held)

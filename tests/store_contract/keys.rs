@@ -34,6 +34,7 @@ on_each_store! {
     of_two_changes_of_the_same_keys_one_is_made
     all_who_start_at_once_have_the_same_ring
     keys_need_the_master_key_they_were_sealed_with
+    keys_that_make_no_ring_are_told_of_each_time
     a_new_key_waits_takes_over_and_the_old_one_goes
     a_process_that_asks_gets_what_another_one_made
     a_revoked_key_loses_its_secret_and_another_one_is_in_use
@@ -115,6 +116,26 @@ async fn keys_need_the_master_key_they_were_sealed_with(store: Store) {
     keeper(&store).await;
     let refused = KeyKeeper::open(key_store(&store, 2), SETTINGS).await;
     assert!(matches!(refused, Err(StoreError::WrongMasterKey)));
+}
+
+async fn keys_that_make_no_ring_are_told_of_each_time(store: Store) {
+    let keeper = keeper(&store).await;
+    let mut set = store.directory.keys().await.unwrap();
+    let mut broken = set.keys[0].clone();
+    broken.key.purpose = KeyPurpose::AccessToken;
+    broken.key.kid = "no thumbprint".to_owned();
+    broken.key.algorithm = KeyAlgorithm::EdDsa;
+    let master = MasterKey::ephemeral([1; 32]);
+    let material = KeyMaterial {
+        key: broken.key,
+        secret: vestibule::identity::Secret::new(vec![9; 32]),
+    };
+    set.keys.push(master.seal(&material));
+    assert!(store.directory.replace_keys(set).await.unwrap());
+    for _ in 0..3 {
+        let told = keeper.follow().await;
+        assert!(matches!(told, Err(StoreError::Keys(_))), "{told:?}");
+    }
 }
 
 async fn a_new_key_waits_takes_over_and_the_old_one_goes(store: Store) {
