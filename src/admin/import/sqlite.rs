@@ -36,7 +36,10 @@ pub fn read_database(
     };
     let columns = choose(&table.columns, chosen)?;
     let mut reading = columns.reading(&table.columns);
-    let mut select = sql.prepare(&format!("SELECT * FROM {}", quoted(&table.name)))?;
+    // By name: a star may stand for more columns than these, or for fewer.
+    let names: Vec<String> = table.columns.iter().map(|name| quoted(name)).collect();
+    let names = names.join(", ");
+    let mut select = sql.prepare(&format!("SELECT {names} FROM {}", quoted(&table.name)))?;
     let mut rows = select.query([])?;
     let mut place = 0;
     while let Some(row) = rows.next()? {
@@ -98,7 +101,8 @@ fn tables(sql: &Connection) -> Result<Vec<Table>, Unreadable> {
          WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )?;
     let names = select.query_map([], |row| row.get(0))?;
-    let mut columns = sql.prepare("SELECT name FROM pragma_table_info(?1) ORDER BY cid")?;
+    let mut columns =
+        sql.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid")?;
     let mut tables = Vec::new();
     for name in names {
         let name: String = name?;
@@ -195,6 +199,22 @@ mod tests {
     const TWO: &str = "CREATE TABLE \"my \"\"users\" (id INTEGER, username TEXT, pw_hash BLOB, active);
         INSERT INTO \"my \"\"users\" VALUES (1, 'ada', x'2432', 1), (2, NULL, 'x', 0), (3, 7, NULL, 'no');
         CREATE TABLE post (id INTEGER, name TEXT);";
+
+    #[test]
+    fn generated_columns_shift_no_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = database(
+            folder.path(),
+            "CREATE TABLE users (id INTEGER, username TEXT,
+                 slug TEXT GENERATED ALWAYS AS (lower(username)), password_hash TEXT, role TEXT);
+             INSERT INTO users (id, username, password_hash, role) VALUES (1, 'Ada', '$2b$x', 'ops');",
+        );
+        let (_, reading) = read_database(&file, None, &Vec::new()).unwrap();
+        let ada = &reading.records[0];
+        assert_eq!(ada.password.as_ref().unwrap().expose(), "$2b$x");
+        assert_eq!(ada.groups, Some(vec!["ops".to_owned()]));
+        assert_eq!(reading.unused, ["id", "slug"]);
+    }
 
     #[test]
     fn the_table_of_users_is_found_or_asked_for() {
