@@ -169,7 +169,7 @@ impl LocalLogin {
             let reason = SignInRefusal::UnsupportedHash;
             return self.refuse(reason, Some(user), queue).await;
         }
-        let outdated = hash.is_outdated(&self.policy);
+        let outdated = hash.is_outdated(&self.policy) && hash.takes_all_of(&password);
         let known = outdated.then(|| (hash.clone(), password.clone()));
         let pepper = self.pepper.clone();
         match self.hasher.fits(hash, password, pepper, queue).await {

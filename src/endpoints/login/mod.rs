@@ -107,7 +107,6 @@ pub(super) async fn sign_in<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let patience = gateway.config.server.limits.body_timeout;
     let mut fields = body::read(&parts.headers, body, patience).await?;
@@ -116,6 +115,8 @@ where
         refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
+    // From here on: a body that comes late must not use the time up.
+    let begun = Instant::now();
     let (tokens, device) = match prove(gateway, facts, &parts.headers, &attempt).await? {
         Outcome::SignedIn(tokens, device) => (tokens, device),
         Outcome::NotThem => {

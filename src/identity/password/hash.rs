@@ -65,6 +65,12 @@ impl PasswordHash {
         !known.is_ok_and(|known| known.is_of(policy))
     }
 
+    /// Whether the whole password counts: bcrypt looks at its first 72 bytes, so that what fits may be
+    /// mistyped behind them, and must not take the place of what was chosen.
+    pub fn takes_all_of(&self, password: &Secret<String>) -> bool {
+        password.expose().len() <= 72 || self.scheme(None) != Some(Scheme::Bcrypt)
+    }
+
     /// Whether whoever steals it tries millions of passwords in a second: it must be
     /// [wrapped](Self::wrapped) before it is stored.
     pub fn needs_wrapping(&self) -> bool {
@@ -116,6 +122,19 @@ mod tests {
 
     fn secret(text: &str) -> Secret<String> {
         Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn bcrypt_looks_at_72_bytes() {
+        let bcrypt = "$2b$06$uCtcLMJNr9X/DaPKD0yuieb5Fl1/HSGIymBFzQ4ycTTiNf/0Ia39m";
+        let ours = PasswordHash::of(&secret("x"), &HashPolicy::default(), &[7; 16]);
+        for (hash, long) in [
+            (PasswordHash::imported(bcrypt).unwrap(), false),
+            (ours, true),
+        ] {
+            assert!(hash.takes_all_of(&secret(&"x".repeat(72))));
+            assert_eq!(hash.takes_all_of(&secret(&"x".repeat(73))), long);
+        }
     }
 
     #[test]
