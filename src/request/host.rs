@@ -129,9 +129,10 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     Some((name, Some(port)))
 }
 
+/// As browsers write it (WHATWG URL): an IPv4 address within is hexadecimal, too.
 fn canonical_ipv6(name: &str) -> Option<String> {
     let address: Ipv6Addr = name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
-    Some(format!("[{address}]"))
+    Some(url::Host::<&str>::Ipv6(address).to_string())
 }
 
 /// A name in lower case, without the dot of the root. What ends in a number is an IPv4 address in its
