@@ -121,13 +121,11 @@ async fn keys_need_the_master_key_they_were_sealed_with(store: Store) {
 async fn keys_that_make_no_ring_are_told_of_each_time(store: Store) {
     let keeper = keeper(&store).await;
     let mut set = store.directory.keys().await.unwrap();
-    let mut broken = set.keys[0].clone();
-    broken.key.purpose = KeyPurpose::AccessToken;
-    broken.key.kid = "no thumbprint".to_owned();
-    broken.key.algorithm = KeyAlgorithm::EdDsa;
+    let mut key = active(&store, KeyPurpose::AccessToken).await;
+    key.kid = "no thumbprint".to_owned();
     let master = MasterKey::ephemeral([1; 32]);
     let material = KeyMaterial {
-        key: broken.key,
+        key,
         secret: vestibule::identity::Secret::new(vec![9; 32]),
     };
     set.keys.push(master.seal(&material));
