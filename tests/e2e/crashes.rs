@@ -1,7 +1,7 @@
 //! The gateway is killed while people refresh: is anybody signed out? Dying inside each step is tested
 //! in tests/session_model.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,9 +15,8 @@ const PEOPLE: usize = 4;
 
 /// Refreshes for as long as anybody answers, and keeps what came back whole.
 fn refresh_on(address: SocketAddr, held: &mut Tokens, answers: &AtomicUsize) {
-    while TcpStream::connect(address).is_ok() {
+    while let Some(mut connection) = Connection::try_open(address) {
         let body = json!({"refresh_token": held.refresh});
-        let mut connection = Connection::open(address);
         if !connection.try_send(Request::post("/vestibule/refresh").json(&body).to_bytes()) {
             return;
         }

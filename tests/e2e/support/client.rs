@@ -40,12 +40,17 @@ pub struct Request {
 impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the listener accepts");
+        Self::try_open(address).expect("the listener accepts")
+    }
+
+    /// Connects, if there is a listener.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).expect("it is set");
         stream.set_write_timeout(Some(PATIENCE)).expect("it is set");
         stream.set_nodelay(true).expect("it is set");
         let stream = BufReader::with_capacity(64 * 1024, stream);
-        Self { stream }
+        Some(Self { stream })
     }
 
     /// Sends these bytes.
