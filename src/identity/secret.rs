@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -18,6 +19,21 @@ impl<T: Zeroize> Secret<T> {
     /// The value itself. Every call is a place where a secret may leave: keep them few.
     pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+impl Secret<[u8; 32]> {
+    /// A key for one use only, which tells nothing of this one (HKDF-SHA256, RFC 5869). `salt` says what
+    /// this key is, `label` what the derived one is for.
+    #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
+    pub fn derive(&self, salt: &[u8], label: &[u8]) -> Self {
+        let extracted = Salt::new(HKDF_SHA256, salt).extract(&self.0);
+        let mut derived = [0; 32];
+        extracted
+            .expand(&[label], HKDF_SHA256)
+            .and_then(|expanded| expanded.fill(&mut derived))
+            .expect("32 bytes can be derived");
+        Self(derived)
     }
 }
 
@@ -44,6 +60,17 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Made with Python: HMAC-SHA256 of the key under the salt, then of `label` and a byte of 1 under that.
+    #[test]
+    fn a_derived_key_is_that_of_rfc_5869() {
+        let derived = Secret::new([1; 32]).derive(b"salt", b"label");
+        let shown: String = derived.0.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            shown,
+            "fbcbe4dec8c616fe09a2c9cfc7593c8bfdf5d8bfc733898bf0fd1412f1f7b75a"
+        );
+    }
 
     #[test]
     fn a_secret_does_not_print_itself() {

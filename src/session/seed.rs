@@ -1,7 +1,5 @@
 //! Which other keys of this installation follow from its seed? HKDF-SHA256 (RFC 5869), a label each.
 
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
-
 use crate::identity::Secret;
 use crate::identity::password::Pepper;
 use crate::session::key::{KeyAlgorithm, KeyMaterial, KeyPurpose};
@@ -50,15 +48,8 @@ impl Seed {
         Pepper::new([a, b, c, d, e, f, g, h], self.derive(PEPPER))
     }
 
-    #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
     fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
-        let extracted = Salt::new(HKDF_SHA256, b"vestibule-seed").extract(self.0.expose());
-        let mut derived = [0; 32];
-        extracted
-            .expand(&[label], HKDF_SHA256)
-            .and_then(|expanded| expanded.fill(&mut derived))
-            .expect("32 bytes can be derived");
-        Secret::new(derived)
+        self.0.derive(b"vestibule-seed", label)
     }
 }
 

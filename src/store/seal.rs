@@ -7,7 +7,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
@@ -179,16 +178,8 @@ impl MasterKey {
         self.derive(b"vestibule-key-sealing-v2")
     }
 
-    #[expect(clippy::expect_used, reason = "HKDF gives up to 8160 bytes")]
-    /// A key for this use only, which tells nothing of this one (RFC 5869).
     fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
-        let extracted = Salt::new(HKDF_SHA256, b"vestibule-master-key").extract(self.0.expose());
-        let mut derived = [0; 32];
-        extracted
-            .expand(&[label], HKDF_SHA256)
-            .and_then(|expanded| expanded.fill(&mut derived))
-            .expect("32 bytes can be derived");
-        Secret::new(derived)
+        self.0.derive(b"vestibule-master-key", label)
     }
 }
 
