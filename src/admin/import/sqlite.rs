@@ -137,7 +137,11 @@ fn told(tables: &[Table]) -> String {
     if tables.is_empty() {
         return "The database has no tables.".to_owned();
     }
-    let table = |table: &Table| format!("  {}: {}", table.name, table.columns.join(", "));
+    // Somebody else made these names: no control character of theirs reaches a terminal.
+    let table = |table: &Table| {
+        let (name, columns) = (&table.name, table.columns.join(", "));
+        format!("  {}: {}", name.escape_debug(), columns.escape_debug())
+    };
     let named: Vec<String> = tables.iter().take(MOST_NAMED).map(table).collect();
     let more = match tables.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
@@ -199,6 +203,14 @@ mod tests {
     const TWO: &str = "CREATE TABLE \"my \"\"users\" (id INTEGER, username TEXT, pw_hash BLOB, active);
         INSERT INTO \"my \"\"users\" VALUES (1, 'ada', x'2432', 1), (2, NULL, 'x', 0), (3, 7, NULL, 'no');
         CREATE TABLE post (id INTEGER, name TEXT);";
+
+    #[test]
+    fn names_in_a_database_say_nothing_to_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = database(folder.path(), "CREATE TABLE \"a\u{1b}[31m\" (\"b\u{7}\")");
+        let said = names(&file, None);
+        assert!(said.contains("  a\\u{1b}[31m: b\\u{7}"), "{said:?}");
+    }
 
     #[test]
     fn generated_columns_shift_no_values() {

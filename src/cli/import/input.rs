@@ -31,7 +31,7 @@ impl Input {
     pub(super) fn at(&self, place: usize) -> String {
         match &self.table {
             None => format!("{}:{place}", self.file),
-            Some(table) => format!("{}: {table}: row {place}", self.file),
+            Some(table) => format!("{}: {}: row {place}", self.file, table.escape_debug()),
         }
     }
 }

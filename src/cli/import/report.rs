@@ -117,7 +117,9 @@ impl<'i> Report<'i> {
     fn heading(&self) -> String {
         let Input { file, format, .. } = self.input;
         let table = self.input.table.as_ref();
-        let table = table.map_or(String::new(), |table| format!(", table {table}"));
+        let table = table.map_or(String::new(), |table| {
+            format!(", table {}", table.escape_debug())
+        });
         let guessed = match self.input.is_guessed {
             true => " (guessed; --format says otherwise)",
             false => "",
@@ -137,6 +139,7 @@ impl<'i> Report<'i> {
             text.push_str(&format!("  not needed: {}\n", self.unused.join(", ")));
         }
         for (what, count) in &self.others {
+            let what = what.escape_debug();
             text.push_str(&format!("  no users, and left alone: {count} {what}\n"));
         }
         text
