@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use crate::request::trust::is_nearby;
 use crate::request::{
-    Host, Origin, PathError, RequestId, RequestPath, Scheme, TrustedProxies, Wants, connection,
-    websocket,
+    Host, Origin, PathError, Reader, RequestId, RequestPath, Scheme, TrustedProxies, Wants,
+    connection, websocket,
 };
 
 /// What is known about the connection a request came on.
@@ -43,6 +43,8 @@ pub struct RequestFacts {
     pub path: RequestPath,
     /// What kind of answer the caller can use.
     pub wants: Wants,
+    /// Which language whoever looks at a page reads; not looked for where no page is wanted.
+    pub reader: Reader,
     /// A WebSocket handshake: GET, version 13, no body.
     pub is_websocket: bool,
     /// OPTIONS with Origin and Access-Control-Request-Method.
@@ -83,6 +85,7 @@ impl RequestFacts {
         } else {
             (None, None)
         };
+        let wants = Wants::read(&request.method, headers);
         let host = told_host.or(asked);
         let scheme =
             told_scheme.unwrap_or_else(|| outer_scheme(connection.scheme, host.as_ref(), public));
@@ -94,7 +97,8 @@ impl RequestFacts {
             peer_trusted,
             id: RequestId::read(headers),
             path,
-            wants: Wants::read(&request.method, headers),
+            wants,
+            reader: wants.reader(headers),
             is_websocket,
             is_preflight: request.method == Method::OPTIONS
                 && headers.contains_key(ORIGIN)

@@ -3,6 +3,8 @@
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, HeaderName, Method};
 
+use super::Reader;
+
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
@@ -29,6 +31,15 @@ impl Wants {
             page,
             redirect: page && matches!(*method, Method::GET | Method::HEAD),
             grpc: is_grpc(headers),
+        }
+    }
+
+    /// Who looks at the page; nobody where none is wanted.
+    pub fn reader(self, headers: &HeaderMap) -> Reader {
+        if self.page {
+            Reader::read(headers)
+        } else {
+            Reader::default()
         }
     }
 }
