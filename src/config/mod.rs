@@ -9,6 +9,7 @@ mod limits;
 mod listen;
 mod login;
 mod observe;
+mod pages;
 mod passwords;
 mod problem;
 mod profile;
@@ -46,6 +47,7 @@ pub use login::LoginSettings;
 pub use observe::{
     AccessFormat, AccessLogSettings, LogFormat, LogLevel, LogTarget, ObserveSettings,
 };
+pub use pages::{Color, Logo, PagesSettings};
 pub use problem::{Complaint, Place, Problem, Problems};
 pub use routes::RouteSettings;
 pub use server::ServerSettings;
@@ -88,6 +90,8 @@ pub struct Config {
     pub trusted_origins: TrustedOrigins,
     /// `[headers]`.
     pub headers: HeaderSettings,
+    /// `[pages]`.
+    pub pages: PagesSettings,
     /// `[observe]`.
     pub observe: ObserveSettings,
     /// What is allowed and should be thought about: told at start and by `check`.
@@ -188,6 +192,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
     let trusted_origins = csrf::read(root.section("csrf"));
     let headers = headers::read(root.section("headers"));
+    let pages = pages::read(root.section("pages"), folder);
     let observe = observe::read(root.section("observe"), folder);
     let own = server.as_ref().map(|server| &server.prefix);
     let routes = routes::read(&mut root, folder, own, headers, &mut warnings);
@@ -211,6 +216,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         hashing,
         trusted_origins,
         headers,
+        pages,
         observe: observe?,
         warnings,
     })

@@ -32,6 +32,7 @@ impl Config {
             hashing,
             trusted_origins,
             headers,
+            pages,
             observe,
             warnings: _,
         } = self;
@@ -60,6 +61,7 @@ impl Config {
         changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
         changes.live("csrf", trusted_origins, &new.trusted_origins);
         changes.live("headers", headers, &new.headers);
+        changes.live("pages", pages, &new.pages);
         changes.observe(observe, &mut new.observe);
         (new, changes)
     }
@@ -215,8 +217,8 @@ mod tests {
             ("", "[tokens]\nrotate_every = '90d'", vec!["tokens"]),
             ("", "[tokens]\npublish_ahead = '1h'", vec!["tokens"]),
             ("", "[sessions]\nabsolute_ttl = '20d'", vec!["sessions"]),
-            ("", "[sessions]\nidle_ttl = '1d'", vec!["sessions"]),
             ("", "[sessions]\non_stale = 'accept'", vec!["sessions"]),
+            ("", "[pages]\nname = 'Ada'", vec!["pages"]),
             ("", "[sessions]\nmax_per_user = 3", vec!["sessions"]),
             ("", "[login]\nfree_failures = 3", vec!["login"]),
             ("", "[passwords]\nmin_length = 15", vec!["passwords"]),
