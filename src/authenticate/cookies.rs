@@ -1,5 +1,6 @@
 //! Our cookies: their names, reading them, taking them out of forwarded requests, setting and clearing.
 
+use std::time::Duration;
 use std::{fmt, str};
 
 use http::header::{COOKIE, Entry};
@@ -8,20 +9,25 @@ use http::{HeaderMap, HeaderValue};
 use crate::authenticate::CredentialError;
 use crate::identity::Secret;
 use crate::login::DeviceId;
-use crate::request::{Origin, Scheme};
+use crate::request::language::LANGUAGE_COOKIE;
+use crate::request::{LanguageTag, Origin, Scheme};
 use crate::session::{Delivery, Tokens};
 use crate::store::defences::DEVICE_KNOWN_FOR;
 
 /// All cookies of a request together may have this many bytes.
 const MOST_BYTES: usize = 16 * 1024;
 
+/// How long a browser is told to keep the language that was chosen.
+const LANGUAGE_KNOWN_FOR: Duration = Duration::from_hours(365 * 24);
+
 /// Names that start so are ours on this host, whatever port or scheme they were made for: an app
 /// can neither see nor set them. In lower case; browsers compare name prefixes without case.
-const RESERVED: [&str; 5] = [
+const RESERVED: [&str; 6] = [
     "__host-vestibule_",
     "__secure-vestibule_",
     "vestibule_access",
     "vestibule_device",
+    "vestibule_language",
     "vestibule_refresh",
 ];
 
@@ -33,6 +39,7 @@ pub struct Cookies {
     access: Box<str>,
     refresh: Box<str>,
     device: Box<str>,
+    language: Box<str>,
     attributes: &'static str,
 }
 
@@ -67,6 +74,7 @@ impl Cookies {
             access: format!("{prefix}vestibule_access{suffix}").into(),
             refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
             device: format!("{prefix}vestibule_device{suffix}").into(),
+            language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
             attributes,
         }
     }
@@ -115,6 +123,13 @@ impl Cookies {
     pub fn set_device(&self, device: &DeviceId) -> HeaderValue {
         let seconds = DEVICE_KNOWN_FOR.as_secs();
         self.cookie(&self.device, &device.text(), Some(seconds))
+    }
+
+    /// The `Set-Cookie` value by which pages are shown in this language from now on.
+    pub fn set_language(&self, language: &LanguageTag) -> HeaderValue {
+        let seconds = LANGUAGE_KNOWN_FOR.as_secs();
+        let (name, attributes) = (&self.language, self.attributes);
+        field(format!("{name}={language}; Max-Age={seconds}{attributes}"))
     }
 
     /// Takes ours out of the `Cookie` fields and leaves all others byte for byte as they came.

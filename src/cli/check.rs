@@ -10,16 +10,20 @@ use anyhow::anyhow;
 use crate::authenticate::AdminToken;
 use crate::cli::output;
 use crate::config::{Config, LogTarget, RouteSettings, ServerSettings, StorageSettings, written};
+use crate::pages::Pages;
 use crate::policy::{HostPattern, Route, Rule};
 use crate::server::check_certificate;
 
 /// Prints a summary of a good configuration. One that is not was refused before, but for the files of
-/// the certificate and the admin token, which are read here.
+/// the certificate, the admin token and the pages, which are tried out here.
 pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
     let server = &config.server;
     let certificate = server.tls.as_ref().map(check_certificate);
     let token = server.admin.token_file.as_deref().map(AdminToken::load);
+    let pages = Pages::new(&server.prefix, config.profile, &config.pages);
+    let warnings = pages.as_ref().map_or(&[][..], Pages::warnings).to_vec();
     let wrong: Vec<String> = [
+        pages.err().map(anyhow::Error::from),
         certificate.and_then(Result::err).map(anyhow::Error::from),
         token.and_then(Result::err).map(anyhow::Error::from),
     ]
@@ -30,7 +34,7 @@ pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
     if !wrong.is_empty() {
         return Err(anyhow!(wrong.join("\n")));
     }
-    let summary = summary(config);
+    let summary = summary(config, &warnings);
     output::print(&format!("{} is good\n\n{summary}", file.display()))?;
     Ok(())
 }
@@ -60,7 +64,7 @@ fn missing_folders(config: &Config) -> Vec<String> {
     .collect()
 }
 
-fn summary(config: &Config) -> String {
+fn summary(config: &Config, of_pages: &[String]) -> String {
     let server = &config.server;
     let mut facts = vec![row("listens on", output::joined(&server.listen))];
     if !server.redirect_listen.is_empty() {
@@ -77,7 +81,8 @@ fn summary(config: &Config) -> String {
     let mut text = output::columns("  ", &facts);
     text.push('\n');
     text.push_str(&output::columns("  ", &routes));
-    for warning in config.warnings.iter().chain(&missing_folders(config)) {
+    let missing = missing_folders(config);
+    for warning in config.warnings.iter().chain(of_pages).chain(&missing) {
         let _ = write!(text, "\nwarning: {warning}\n");
     }
     text
@@ -183,7 +188,7 @@ mod tests {
             allow = { groups = ["ops"], users = ["ada"] }
         "#;
         let config = config::parse(text, Path::new("/etc")).unwrap();
-        let summary = summary(&config);
+        let summary = summary(&config, &[]);
         for part in [
             "  listens on   127.0.0.1:8080\n",
             "  redirects    127.0.0.1:80 to https\n",

@@ -22,6 +22,9 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let level = log.level();
     let reloading = Some(Reloading { load, level });
     let server = server::start(config, Arc::new(SteadyClock::new()), reloading)?;
+    for warning in server.gateway().pages.warnings() {
+        tracing::warn!("{warning}");
+    }
     announce(&server);
     // The log writes a number of more bits as text.
     let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -25,11 +25,11 @@ use crate::store::{Loaded, StoreError};
 
 /// `GET`: asks, and changes nothing. Without our cookies there is nothing to ask: a form that signed
 /// out is sent here, too.
-pub(super) fn ask(gateway: &Gateway, headers: &HeaderMap) -> Reply {
+pub(super) fn ask(gateway: &Gateway, facts: &RequestFacts, headers: &HeaderMap) -> Reply {
     if gateway.cookies.read(headers) == Ok(CookiePair::default()) {
-        gateway.pages.signed_out()
+        gateway.pages.signed_out(&facts.reader)
     } else {
-        gateway.pages.logout()
+        gateway.pages.logout(&facts.reader)
     }
 }
 
@@ -79,7 +79,7 @@ where
                 login_url: Some(login_url(gateway)),
                 ..refusal
             };
-            gateway.pages.problem(&problem, facts.wants)
+            gateway.pages.problem(&problem, facts.wants, &facts.reader)
         }
         None => signed_out(gateway, fields.media()),
     };

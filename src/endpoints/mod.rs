@@ -18,9 +18,10 @@ use std::error::Error;
 use std::future::Future;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 
+use self::handed_out::set_cookies;
 use crate::authenticate::refusal::{absence, csrf_problem, refused_token, unchecked_problem};
 use crate::authenticate::{challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
@@ -29,7 +30,7 @@ use crate::login::Caller;
 use crate::observe::Source;
 use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
 use crate::reply::{self, Detail, Problem, Reply};
-use crate::request::RequestFacts;
+use crate::request::{LanguageTag, RequestFacts};
 use crate::session::access_token::TooLarge;
 
 /// An endpoint's answer, or why it refuses.
@@ -54,8 +55,32 @@ where
     if facts.is_preflight {
         return reply::empty(StatusCode::NO_CONTENT);
     }
+    let Some(language) = chosen_language(gateway, request.uri()) else {
+        return told(gateway, facts, rest, request).await;
+    };
+    let facts = &RequestFacts {
+        reader: facts.reader.choosing(language.clone()),
+        ..facts.clone()
+    };
+    let mut reply = told(gateway, facts, rest, request).await;
+    set_cookies(&mut reply, [gateway.cookies.set_language(&language)]);
+    reply
+}
+
+/// The language that the address names, if our pages speak it.
+fn chosen_language(gateway: &Gateway, uri: &Uri) -> Option<LanguageTag> {
+    let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    let (_, tag) = pairs.find(|(name, _)| name == "language")?;
+    gateway.pages.speaks(&tag)
+}
+
+async fn told<B>(gateway: &Gateway, facts: &RequestFacts, rest: &str, request: Request<B>) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let answer = route(gateway, facts, rest, request).await;
-    answer.unwrap_or_else(|problem| gateway.pages.problem(&problem, facts.wants))
+    let tell = |problem: Box<Problem>| gateway.pages.problem(&problem, facts.wants, &facts.reader);
+    answer.unwrap_or_else(tell)
 }
 
 async fn route<B>(
@@ -73,7 +98,7 @@ where
     match rest {
         "/login" if reads => login::show(gateway, facts, &request.into_parts().0),
         "/login" if posts => login::sign_in(gateway, facts, request).await,
-        "/logout" if reads => Ok(logout::ask(gateway, request.headers())),
+        "/logout" if reads => Ok(logout::ask(gateway, facts, request.headers())),
         "/logout" if posts => logout::sign_out(gateway, facts, request).await,
         "/login" | "/logout" => Err(wrong_method("GET, HEAD, POST")),
         "/refresh" if posts => refresh::refresh(gateway, facts, request).await,

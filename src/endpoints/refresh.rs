@@ -53,7 +53,9 @@ where
             Ok(handed_out(tokens, &gateway.cookies, now))
         }
         Ok(Refreshed::Refused { clear, .. }) => {
-            let mut reply = gateway.pages.problem(&invalid_grant(), facts.wants);
+            let mut reply = gateway
+                .pages
+                .problem(&invalid_grant(), facts.wants, &facts.reader);
             if *clear && presented.cookie {
                 set_cookies(&mut reply, gateway.cookies.clear());
             }

@@ -368,7 +368,7 @@ const fn is_protected(rule: &Rule) -> bool {
 }
 
 fn refuse(gateway: &Gateway, facts: &RequestFacts, problem: &Problem) -> Reply {
-    gateway.pages.problem(problem, facts.wants)
+    gateway.pages.problem(problem, facts.wants, &facts.reader)
 }
 
 /// Our own answer, to a request whose body nobody wants any more.

@@ -24,7 +24,8 @@ pub(super) fn facts(
             noted.unread(gateway, connection, parts);
             let wants = Wants::read(&parts.method, &parts.headers);
             let problem = answer::ambiguous(&ambiguous);
-            Err(Box::new(gateway.pages.problem(&problem, wants)))
+            let reader = wants.reader(&parts.headers);
+            Err(Box::new(gateway.pages.problem(&problem, wants, &reader)))
         }
     }
 }

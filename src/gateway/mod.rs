@@ -19,7 +19,7 @@ use crate::gateway::logs::Logs;
 use crate::login::{LocalLogin, Opener, PasswordChanger};
 use crate::observe::metrics::Meters;
 use crate::observe::{self, AccessLog, Audit, By, Event, Metrics, Sink, Source, Traces};
-use crate::pages::Pages;
+use crate::pages::{Pages, PagesError};
 use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
 use crate::session::{Revocations, SharedRing};
@@ -108,6 +108,9 @@ pub enum BuildError {
     /// Traces cannot be sent.
     #[error("observe.traces: cannot prepare to send traces")]
     Traces(#[from] observe::traces::BuildError),
+    /// A page or a language of this installation cannot be used.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
     /// The routes contradict each other.
     #[error("the routes cannot be used")]
     Routes(#[from] RouteError),
@@ -183,7 +186,7 @@ impl Gateway {
                 config.tokens.clone(),
                 config.sessions,
             ),
-            pages: Pages::new(&config.server.prefix, config.profile),
+            pages: Pages::new(&config.server.prefix, config.profile, &config.pages)?,
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             access_log: logs.access,
             audit: logs.audit,
@@ -253,6 +256,11 @@ impl Gateway {
     /// Whether the store has not said for too long what was ended.
     pub fn is_stale(&self) -> bool {
         self.revocations.lag(self.clock.now()) > self.config.staleness.max
+    }
+
+    /// What is allowed and should be thought about.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.config.warnings.iter().chain(self.pages.warnings())
     }
 
     /// The logs beside the application's.

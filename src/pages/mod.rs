@@ -1,25 +1,29 @@
-//! What people see: pages from templates built into the binary, and one style sheet.
+//! What people see: pages in their language, from templates that files can replace, and one style
+//! sheet.
 
+mod assets;
+mod brand;
+mod languages;
+mod message;
 mod problem;
+mod rendering;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use bytes::Bytes;
+use std::sync::Arc;
+
+use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{StatusCode, header::CACHE_CONTROL};
-use minijinja::{Environment, Value, context};
+use minijinja::{Value, context};
+use thiserror::Error;
 
+use self::assets::{Asset, STYLE_FILE};
+use self::languages::{Language, Languages};
+use self::rendering::{TEMPLATES, Templates};
+use crate::config::PagesSettings;
 use crate::policy::OwnPrefix;
 use crate::reply::{self, Profile, Reply};
+use crate::request::{LanguageTag, Reader};
 
-const STYLE: &str = include_str!("style.css");
-
-const TEMPLATES: [(&str, &str); 5] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("login.html", include_str!("templates/login.html")),
-    ("logout.html", include_str!("templates/logout.html")),
-    ("signed_out.html", include_str!("templates/signed_out.html")),
-    ("problem.html", include_str!("templates/problem.html")),
-];
+pub use message::Message;
 
 /// What a browser may do with our pages: no script, nothing from elsewhere, no framing.
 const PAGE_HEADERS: [(HeaderName, &str); 3] = [
@@ -34,9 +38,26 @@ const PAGE_HEADERS: [(HeaderName, &str); 3] = [
 
 /// All pages, their templates parsed.
 pub struct Pages {
-    templates: Environment<'static>,
-    style_name: String,
+    languages: Languages,
+    ours: Templates,
+    /// With the files of this installation in place of ours.
+    theirs: Option<Templates>,
+    assets: Vec<Asset>,
+    /// The lines of the notice.
+    notice: Value,
+    /// The languages to choose from, as their speakers call them.
+    offered: Value,
     profile: Profile,
+    /// What is allowed and should be thought about.
+    warnings: Vec<String>,
+}
+
+/// Why the pages of this installation cannot be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("pages.folder: {place}{problem}")]
+pub struct PagesError {
+    place: String,
+    problem: String,
 }
 
 /// What the sign-in page shows.
@@ -46,8 +67,8 @@ pub struct LoginPage<'a> {
     pub return_to: &'a str,
     /// The name that was typed before.
     pub username: &'a str,
-    /// What went wrong, in a sentence.
-    pub message: Option<&'a str>,
+    /// Why it is shown (again).
+    pub message: Option<Message>,
     /// Somebody who is signed in does it again: how long they stay so is settled.
     pub again: bool,
     /// They want to stay signed in.
@@ -58,74 +79,105 @@ pub struct LoginPage<'a> {
 
 impl Pages {
     /// Pages whose links start with this prefix; programs are told of problems as this profile says.
-    #[expect(
-        clippy::expect_used,
-        reason = "the templates are part of the program, and a test renders each of them"
-    )]
-    pub fn new(prefix: &OwnPrefix, profile: Profile) -> Self {
-        let style_name = format!("{}.css", fingerprint(STYLE));
-        let style = format!("{}/assets/{style_name}", prefix.as_str());
-        let mut templates = Environment::new();
-        for (name, source) in TEMPLATES {
-            let added = templates.add_template(name, source);
-            added.expect("our templates can be parsed");
+    ///
+    /// # Errors
+    /// When a file of this installation is no page, no language, or cannot be shown.
+    pub fn new(
+        prefix: &OwnPrefix,
+        profile: Profile,
+        settings: &PagesSettings,
+    ) -> Result<Self, PagesError> {
+        let files = &settings.files;
+        let known = |name: &str| TEMPLATES.iter().any(|(known, _)| *known == name);
+        let is_language = |name: &str| name.ends_with(".toml");
+        let is_known = |name: &str| known(name) || is_language(name) || name == STYLE_FILE;
+        if let Some(strange) = files.keys().find(|name| !is_known(name)) {
+            let pages = TEMPLATES.map(|(name, _)| name).join(", ");
+            let problem = format!("replaces none of our pages, which are {STYLE_FILE}, {pages}");
+            return Err(PagesError::new(problem).of(strange));
         }
-        templates.add_global("prefix", prefix.as_str());
-        templates.add_global("style", style);
-        Self {
-            templates,
-            style_name,
+        let words = files.iter().filter(|(name, _)| is_language(name));
+        let words = words.map(|(name, text)| (name.as_str(), text.as_str()));
+        let (languages, warnings) = Languages::with(words)?;
+
+        let (style, logo) = (assets::style(settings), assets::logo(settings));
+        let address = |asset: &Asset| format!("{}/assets/{}", prefix.as_str(), asset.name());
+        let globals = [
+            ("prefix", Value::from(prefix.as_str())),
+            ("name", Value::from(settings.name.as_str())),
+            ("style", Value::from(address(&style))),
+            ("logo", Value::from(logo.as_ref().map(address))),
+        ];
+        let ours = Templates::new(&languages, |_| None, &globals)?;
+        let replaces = files.keys().any(|name| known(name));
+        let instead = |name: &str| files.get(name).map(String::as_str);
+        let theirs = replaces.then(|| Templates::new(&languages, instead, &globals));
+        let pages = Self {
+            theirs: theirs.transpose()?,
+            ours,
+            assets: [Some(style), logo].into_iter().flatten().collect(),
+            notice: settings.notice.lines().collect(),
+            offered: offered(&languages),
+            languages,
             profile,
-        }
+            warnings,
+        };
+        pages.try_out()?;
+        Ok(pages)
+    }
+
+    /// What is allowed and should be thought about: told at start and by `check`.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The sign-in form. 401 where it is shown again after a refusal.
-    pub fn login(&self, status: StatusCode, page: &LoginPage<'_>) -> Reply {
+    pub fn login(&self, reader: &Reader, status: StatusCode, page: &LoginPage<'_>) -> Reply {
+        let language = self.language(reader);
+        let message = page.message.zip(language);
         let values = context! {
             return_to => page.return_to,
             username => page.username,
-            message => page.message,
+            message => message.map(|(message, language)| message.said(language)),
             again => page.again,
             remember => page.remember,
             new_password => page.new_password,
+            notice => self.notice.clone(),
+            languages => self.offered.clone(),
         };
-        self.page(status, "login.html", values)
+        self.page(reader, status, "login.html", &values)
     }
 
     /// The page that asks whether to sign out.
-    pub fn logout(&self) -> Reply {
-        self.page(StatusCode::OK, "logout.html", context! {})
+    pub fn logout(&self, reader: &Reader) -> Reply {
+        let values = context! { languages => self.offered.clone() };
+        self.page(reader, StatusCode::OK, "logout.html", &values)
     }
 
     /// The page after signing out.
-    pub fn signed_out(&self) -> Reply {
-        self.page(StatusCode::OK, "signed_out.html", context! {})
+    pub fn signed_out(&self, reader: &Reader) -> Reply {
+        let values = context! { languages => self.offered.clone() };
+        self.page(reader, StatusCode::OK, "signed_out.html", &values)
+    }
+
+    /// The language that is called so, if pages speak it.
+    pub fn speaks(&self, tag: &str) -> Option<LanguageTag> {
+        self.languages.known(tag)
     }
 
     /// The file of this name under `assets/`. Its name changes with its content.
     pub fn asset(&self, name: &str) -> Option<Reply> {
-        const FOREVER: HeaderValue =
-            HeaderValue::from_static("public, max-age=31536000, immutable");
-        (name == self.style_name).then(|| {
-            let css = HeaderValue::from_static("text/css; charset=utf-8");
-            let body = Bytes::from_static(STYLE.as_bytes());
-            let mut reply = reply::own(StatusCode::OK, Some(css), body);
-            reply.headers_mut().insert(CACHE_CONTROL, FOREVER);
-            reply
-        })
+        let asset = self.assets.iter().find(|asset| asset.name() == name);
+        asset.map(Asset::reply)
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "the templates are part of the program, and a test renders each of them"
-    )]
-    fn page(&self, status: StatusCode, template: &str, values: Value) -> Reply {
-        let template = self.templates.get_template(template);
-        let html = template
-            .and_then(|template| template.render(values))
-            .expect("our templates can be rendered");
-        // A slash needs no escape. What somebody typed cannot look like one: its & is escaped.
-        let html = html.replace("&#x2f;", "/");
+    fn language(&self, reader: &Reader) -> Option<&Language> {
+        let index = self.languages.choose(reader);
+        self.languages.iter().nth(index).map(AsRef::as_ref)
+    }
+
+    fn page(&self, reader: &Reader, status: StatusCode, template: &str, values: &Value) -> Reply {
+        let html = self.html(self.languages.choose(reader), template, values);
         let media_type = HeaderValue::from_static("text/html; charset=utf-8");
         let mut reply = reply::own(status, Some(media_type), html.into());
         for (name, value) in PAGE_HEADERS {
@@ -134,75 +186,77 @@ impl Pages {
         }
         reply
     }
-}
 
-/// The first 16 hexadecimal digits of the SHA-256 of a file.
-fn fingerprint(content: &str) -> String {
-    let digest = digest(&SHA256, content.as_bytes());
-    let start = digest.as_ref().iter().take(8);
-    start.map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt;
-
-    use super::*;
-
-    pub(super) fn pages() -> Pages {
-        Pages::new(&OwnPrefix::parse("/vestibule").unwrap(), Profile::default())
+    /// Their template; ours, where it fails with values that nobody tried before.
+    #[expect(
+        clippy::expect_used,
+        reason = "our templates are part of the program, and a test renders each of them"
+    )]
+    fn html(&self, language: usize, template: &str, values: &Value) -> String {
+        if let Some(theirs) = &self.theirs {
+            match theirs.render(language, template, values) {
+                Ok(html) => return html,
+                Err(error) => {
+                    let error = PagesError::template(template, &error);
+                    tracing::error!(%error, "a page of this installation failed, ours was shown");
+                }
+            }
+        }
+        let html = self.ours.render(language, template, values);
+        html.expect("our templates can be rendered")
     }
 
-    pub(super) async fn text(reply: Reply) -> String {
-        let body = reply.into_body().collect().await.unwrap().to_bytes();
-        String::from_utf8(body.to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_sign_in_page_keeps_what_was_typed_and_escapes_it() {
-        let page = LoginPage {
-            return_to: "/app?a=1&b=\"2\"",
-            username: "<script>&#x2f;",
-            message: Some("Wrong."),
-            ..LoginPage::default()
+    /// Shows each page that a file replaces once to nobody.
+    fn try_out(&self) -> Result<(), PagesError> {
+        let Some(theirs) = &self.theirs else {
+            return Ok(());
         };
-        let reply = pages().login(StatusCode::UNAUTHORIZED, &page);
-        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
-        let html = text(reply).await;
-        assert!(html.contains(r#"action="/vestibule/login""#), "{html}");
-        assert!(html.contains("&lt;script&gt;&amp;#x2f;") && !html.contains("<script>"));
-        assert!(html.contains("a=1&amp;b=&quot;2&quot;"));
-        assert!(html.contains("Wrong."));
+        let sample = context! {
+            return_to => "/", username => "ada", message => "…", again => false, remember => true,
+            new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
+            text => "…", detail => "…", login_url => "/", status => 404, code => "not_found",
+        };
+        for (name, _) in TEMPLATES {
+            theirs.try_out(name, &sample)?;
+        }
+        Ok(())
     }
+}
 
-    #[tokio::test]
-    async fn pages_are_small_and_shut_in() {
-        let pages = pages();
-        let login = pages.login(StatusCode::OK, &LoginPage::default());
-        for reply in [pages.logout(), pages.signed_out(), login] {
-            let headers = reply.headers().clone();
-            assert_eq!(headers["x-frame-options"], "DENY");
-            assert_eq!(headers["cache-control"], "no-store");
-            assert_eq!(headers["x-content-type-options"], "nosniff");
-            let policy = headers["content-security-policy"].to_str().unwrap();
-            assert!(policy.starts_with("default-src 'none'; style-src 'self'"));
-            let html = text(reply).await;
-            assert!(html.len() + STYLE.len() < 12 * 1024);
-            assert!(html.contains(&pages.style_name));
+/// Their tags, and what their speakers call them.
+fn offered(languages: &Languages) -> Value {
+    let pair = |language: &Arc<Language>| {
+        let name = language.say("language.name", &[]);
+        Value::from(vec![language.tag().as_str().to_owned(), name])
+    };
+    languages.iter().map(pair).collect()
+}
+
+impl PagesError {
+    fn new(problem: impl Into<String>) -> Self {
+        Self {
+            place: String::new(),
+            problem: problem.into(),
         }
     }
 
-    #[tokio::test]
-    async fn the_style_sheet_is_found_by_its_fingerprint_only() {
-        let pages = pages();
-        let reply = pages.asset(&pages.style_name).unwrap();
-        assert_eq!(pages.style_name.len(), "0123456789abcdef.css".len());
-        assert!(
-            reply.headers()["cache-control"]
-                .to_str()
-                .unwrap()
-                .contains("immutable")
-        );
-        assert!(pages.asset("style.css").is_none());
+    /// The same, in this file.
+    fn of(self, file: &str) -> Self {
+        Self {
+            place: format!("{file}: "),
+            ..self
+        }
+    }
+
+    fn template(name: &str, error: &minijinja::Error) -> Self {
+        let line = error.line().map(|line| format!("line {line}: "));
+        let said = error
+            .detail()
+            .map_or_else(|| error.kind().to_string(), str::to_owned);
+        let problem = format!("{}{said}", line.unwrap_or_default());
+        Self::new(problem).of(error.name().unwrap_or(name))
     }
 }
+
+#[cfg(test)]
+mod tests;

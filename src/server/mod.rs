@@ -208,7 +208,7 @@ impl Running {
     fn tell_start(&self) {
         let gateway = self.gateway();
         let (audit, nobody) = (&gateway.audit, Source::default());
-        for message in &gateway.config.warnings {
+        for message in gateway.warnings() {
             audit.tell(&nobody, Event::ConfigurationWarning { message });
         }
         let version = env!("CARGO_PKG_VERSION");

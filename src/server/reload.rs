@@ -90,7 +90,7 @@ impl Reloader {
         let audit = &gateway.audit;
         match replaced {
             Ok(changes) => {
-                report(&changes, &gateway.config.warnings);
+                report(&changes, gateway.warnings());
                 if let Err(error) = gateway.adopt_key_settings().await {
                     tracing::error!(%error, "keys for the new configuration could not be made");
                 }
@@ -145,7 +145,7 @@ fn retire_logs(old: &Gateway, new: &Gateway) {
     }
 }
 
-fn report(changes: &Changes, warnings: &[String]) {
+fn report<'w>(changes: &Changes, warnings: impl Iterator<Item = &'w String>) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }

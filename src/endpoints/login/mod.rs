@@ -24,7 +24,7 @@ use crate::authenticate::{CredentialError, credential_problem, credentials};
 use crate::clock::Timestamp;
 use crate::gateway::Gateway;
 use crate::identity::{Known, Visitor};
-use crate::pages::LoginPage;
+use crate::pages::{LoginPage, Message};
 use crate::policy::{Found, ReturnTo, RevocationCheck, Route};
 use crate::reply::{self, Problem, Reply};
 use crate::request::{RequestFacts, RequestPath};
@@ -33,10 +33,6 @@ const WRONG: &str = "The name or the password is wrong.";
 
 const CHANGE_DUE: &str = "This password must be changed before you can sign in: send this request \
                           again with a new_password.";
-
-const CHOOSE: &str = "To go on, please choose a new password.";
-
-const TOO_OLD: &str = "You signed in some time ago. To go on, please sign in again.";
 
 /// `GET`: the form; whoever is signed in goes on at once, unless a fresher sign-in is asked for where
 /// they go. Cookies that cannot be told apart are cleared; too many are not, or other sites that can
@@ -59,18 +55,18 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
             let page = LoginPage {
                 return_to: return_to.as_str(),
                 username: known.identity.name.as_str(),
-                message: Some(TOO_OLD),
+                message: Some(Message::TooOld),
                 again: true,
                 ..LoginPage::default()
             };
-            return Ok(gateway.pages.login(StatusCode::OK, &page));
+            return Ok(gateway.pages.login(&facts.reader, StatusCode::OK, &page));
         }
     }
     let page = LoginPage {
         return_to: return_to.as_str(),
         ..LoginPage::default()
     };
-    let mut reply = gateway.pages.login(StatusCode::OK, &page);
+    let mut reply = gateway.pages.login(&facts.reader, StatusCode::OK, &page);
     match credentials {
         Err(CredentialError::Ambiguous(_)) => set_cookies(&mut reply, gateway.cookies.clear()),
         Err(error @ CredentialError::TooLarge) => return Err(Box::new(credential_problem(error))),
@@ -121,16 +117,19 @@ where
         Outcome::SignedIn(tokens, device) => (tokens, device),
         Outcome::NotThem => {
             hold_back(begun, gateway.config.login.min_duration).await;
-            return refused(gateway, &attempt, not_them(), false);
+            return refused(gateway, facts, &attempt, not_them(), Message::Wrong);
         }
         Outcome::Throttled(wait) => {
-            return refused(gateway, &attempt, too_many_attempts(wait), false);
+            let problem = too_many_attempts(wait);
+            return refused(gateway, facts, &attempt, problem, Message::Wait(wait));
         }
-        Outcome::ChangeDue => return refused(gateway, &attempt, change_due(), true),
+        Outcome::ChangeDue => {
+            return refused(gateway, facts, &attempt, change_due(), Message::ChangeDue);
+        }
         Outcome::Unacceptable(error) => {
             let problem =
                 Problem::invalid_request(format!("The new password is refused: {error}."));
-            return refused(gateway, &attempt, problem, false);
+            return refused(gateway, facts, &attempt, problem, Message::Refused(error));
         }
     };
     let mut reply = match &attempt.return_to {
@@ -162,11 +161,17 @@ fn change_due() -> Problem {
 
 /// The problem for a program, the page again for a person. It asks for a new password where that is
 /// due, and where one was given: what it shows to others does not depend on the user.
-fn refused(gateway: &Gateway, attempt: &Attempt, problem: Problem, is_due: bool) -> Answer {
+fn refused(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    attempt: &Attempt,
+    problem: Problem,
+    message: Message,
+) -> Answer {
     let Some(return_to) = &attempt.return_to else {
         return Err(Box::new(problem));
     };
-    let message = if is_due { CHOOSE } else { &problem.description };
+    let is_due = message == Message::ChangeDue;
     let page = LoginPage {
         return_to: return_to.as_str(),
         username: &attempt.username,
@@ -176,7 +181,7 @@ fn refused(gateway: &Gateway, attempt: &Attempt, problem: Problem, is_due: bool)
         new_password: (is_due || attempt.new_password.is_some())
             .then_some(gateway.config.passwords.min_length),
     };
-    let mut reply = gateway.pages.login(problem.status, &page);
+    let mut reply = gateway.pages.login(&facts.reader, problem.status, &page);
     problem.add_headers(&mut reply);
     Ok(reply)
 }

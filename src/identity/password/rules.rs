@@ -50,8 +50,11 @@ pub enum PasswordError {
         min_length: usize,
     },
     /// More characters than anybody types.
-    #[error("a password may have at most {LONGEST} characters")]
-    TooLong,
+    #[error("a password may have at most {max_length} characters")]
+    TooLong {
+        /// How many it may have.
+        max_length: usize,
+    },
     /// Everybody tries it first.
     #[error("this password is one of the most common: choose another")]
     Common,
@@ -75,7 +78,11 @@ impl PasswordRules {
         let min_length = self.min_length;
         match password.expose().chars().count() {
             n if n < min_length => return Err(PasswordError::TooShort { min_length }),
-            n if n > LONGEST => return Err(PasswordError::TooLong),
+            n if n > LONGEST => {
+                return Err(PasswordError::TooLong {
+                    max_length: LONGEST,
+                });
+            }
             _ => {}
         }
         let lower = Secret::new(password.expose().to_lowercase());
@@ -205,7 +212,10 @@ mod tests {
             assert_eq!(check(&rules, good), Ok(()), "{good:?}");
         }
         assert_eq!(check(&rules, &"あ".repeat(256)), Ok(()));
-        assert_eq!(check(&rules, &"x".repeat(257)), Err(PasswordError::TooLong));
+        assert_eq!(
+            check(&rules, &"x".repeat(257)),
+            Err(PasswordError::TooLong { max_length: 256 })
+        );
         let strict = PasswordRules {
             min_length: 15,
             ..PasswordRules::default()

@@ -1,0 +1,125 @@
+//! What does the sign-in page say above the form?
+
+use std::time::Duration;
+
+use super::languages::Language;
+use crate::identity::password::PasswordError;
+
+/// Why the form is shown (again).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The name or the password is wrong.
+    Wrong,
+    /// A new password must be chosen.
+    ChangeDue,
+    /// The page asks for a fresher sign-in than theirs.
+    TooOld,
+    /// Nothing was checked: there is no try for so long.
+    Wait(Duration),
+    /// The new password is not accepted.
+    Refused(PasswordError),
+}
+
+impl Message {
+    /// In this language.
+    pub(super) fn said(self, language: &Language) -> String {
+        match self {
+            Self::Wrong => language.say("message.wrong", &[]),
+            Self::ChangeDue => language.say("message.change_due", &[]),
+            Self::TooOld => language.say("message.too_old", &[]),
+            Self::Wait(time) => {
+                let time = in_words(time, language);
+                language.say("message.wait", &[("time", &time)])
+            }
+            Self::Refused(error) => refused(error, language),
+        }
+    }
+}
+
+fn refused(error: PasswordError, language: &Language) -> String {
+    let key = match error {
+        PasswordError::TooShort { min_length } => {
+            let least = min_length.to_string();
+            return language.say("refused_password.too_short", &[("least", &least)]);
+        }
+        PasswordError::TooLong { max_length } => {
+            let most = max_length.to_string();
+            return language.say("refused_password.too_long", &[("most", &most)]);
+        }
+        PasswordError::Common => "refused_password.common",
+        PasswordError::Denied => "refused_password.denied",
+        PasswordError::OwnName => "refused_password.own_name",
+        PasswordError::Host => "refused_password.host",
+        PasswordError::Unchanged => "refused_password.unchanged",
+    };
+    language.say(key, &[])
+}
+
+/// A duration in the largest unit that has two of it; never less than it is.
+pub(super) fn in_words(time: Duration, language: &Language) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let (count, one, many) = match seconds {
+        0..120 => (seconds, "time.second", "time.seconds"),
+        120..7200 => (seconds.div_ceil(60), "time.minute", "time.minutes"),
+        _ => (seconds.div_ceil(3600), "time.hour", "time.hours"),
+    };
+    let key = if count == 1 { one } else { many };
+    language.say(key, &[("count", &count.to_string())])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pages::languages::Languages;
+
+    fn english() -> Arc<Language> {
+        let (languages, _) = Languages::with([]).unwrap();
+        Arc::clone(languages.iter().next().unwrap())
+    }
+
+    #[test]
+    fn times_are_told_in_full_units_and_never_too_short() {
+        for (millis, told) in [
+            (1, "1 second"),
+            (30_000, "30 seconds"),
+            (119_001, "2 minutes"),
+            (121_000, "3 minutes"),
+            (7_200_000, "2 hours"),
+            (86_400_000, "24 hours"),
+        ] {
+            let told_now = in_words(Duration::from_millis(millis), &english());
+            assert_eq!(told_now, told, "{millis}");
+        }
+    }
+
+    #[test]
+    fn every_message_has_its_words() {
+        for (message, told) in [
+            (Message::Wrong, "is wrong"),
+            (Message::ChangeDue, "choose a new password"),
+            (Message::TooOld, "sign in again"),
+            (Message::Wait(Duration::from_secs(9)), "wait 9 seconds"),
+            (
+                Message::Refused(PasswordError::TooShort { min_length: 8 }),
+                "at least 8 characters",
+            ),
+            (
+                Message::Refused(PasswordError::TooLong { max_length: 256 }),
+                "at most 256 characters",
+            ),
+            (Message::Refused(PasswordError::Common), "most common"),
+            (Message::Refused(PasswordError::Denied), "not allowed here"),
+            (Message::Refused(PasswordError::OwnName), "your own name"),
+            (Message::Refused(PasswordError::Host), "name of this site"),
+            (
+                Message::Refused(PasswordError::Unchanged),
+                "the one that you have",
+            ),
+        ] {
+            let said = message.said(&english());
+            assert!(said.contains(told), "{message:?}: {said}");
+        }
+    }
+}
