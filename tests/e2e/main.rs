@@ -45,6 +45,7 @@ mod metrics;
 mod monitoring;
 mod not_renewing;
 mod old_hashes;
+mod pages;
 mod password_rules;
 mod passwords;
 mod paths;
