@@ -45,7 +45,8 @@ async fn the_sign_in_page_keeps_what_was_typed_and_escapes_it() {
     let reply = pages().login(&Reader::default(), StatusCode::UNAUTHORIZED, &page);
     assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
     let html = text(reply).await;
-    assert!(html.contains(r#"action="/vestibule/login""#), "{html}");
+    // An action would lose the fragment of the address.
+    assert!(html.contains(r#"<form method="post">"#), "{html}");
     assert!(html.contains("&lt;script&gt;&amp;#x2f;") && !html.contains("<script>"));
     assert!(html.contains("a=1&amp;b=&quot;2&quot;"));
     assert!(html.contains("The name or the password is wrong."));
