@@ -17,6 +17,8 @@ mod app_cookies;
 mod apparatus;
 mod attacks;
 mod bad_input;
+mod browser_pages;
+mod browsing;
 mod commands;
 mod cookies;
 mod crashes;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes ready what the end-to-end tests need: curl, htpasswd, logrotate, a Python with the programs of
-# apps/requirements.txt, and Debian's Prometheus. Usage: setup.sh FOLDER. Quick when all of it is there
-# already.
+# apps/requirements.txt, Debian's Prometheus, and Chromium with what drives it. Usage: setup.sh FOLDER.
+# Quick when all of it is there already.
 set -euo pipefail
 
 folder=$1
@@ -9,6 +9,7 @@ wanted=$(dirname "$0")/apps/requirements.txt
 venv=$folder/venv
 stamp=$folder/installed
 prometheus=$folder/prometheus
+driver=$folder/browser
 
 say() { printf 'e2e set-up: %s\n' "$*" >&2; }
 
@@ -19,10 +20,13 @@ as_root() {
         sudo -n "$@"
     else
         say "cannot install what is missing: neither root nor sudo without a password."
-        say "install it by hand, then run the tests again:  apt-get update && apt-get install apache2-utils curl logrotate python3-venv"
+        say "install it by hand, then run the tests again:  apt-get update && apt-get install apache2-utils chromium curl fontconfig fonts-dejavu-core fonts-noto-cjk logrotate nodejs npm python3-venv"
         exit 1
     fi
 }
+
+# Pages are looked at, in Japanese too.
+has_fonts() { [ -n "$(fc-list :lang=en)" ] && [ -n "$(fc-list :lang=ja)" ]; }
 
 has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
 
@@ -30,6 +34,10 @@ install_packages() {
     local missing=()
     command -v curl >/dev/null || missing+=(curl)
     command -v htpasswd >/dev/null || missing+=(apache2-utils)
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    has_fonts 2>/dev/null || missing+=(fontconfig fonts-dejavu-core fonts-noto-cjk)
     has_venv || missing+=(python3-venv)
     PATH=$PATH:/usr/sbin command -v logrotate >/dev/null || missing+=(logrotate)
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -52,6 +60,16 @@ install_programs() {
     "$venv/bin/python" -c 'import bcrypt, copyparty, cryptography, django, flask_jwt_extended, opentelemetry.proto, passlib, radicale, schemathesis, websockets'
     cp "$wanted" "$stamp"
     say "done"
+}
+
+# Exactly the versions whose fingerprints stand in the lock file; their own scripts are not run.
+install_driver() {
+    say "installing the packages of browser/package.json into $driver"
+    rm -rf "$driver"
+    mkdir -p "$driver"
+    cp "$(dirname "$0")"/browser/package*.json "$driver"
+    (cd "$driver" && npm ci --loglevel error --ignore-scripts --no-audit --no-fund --no-update-notifier >&2)
+    cp "$driver/package-lock.json" "$driver/installed"
 }
 
 # Its two programs need nothing but the C library, so the package is unpacked, not installed: no service
@@ -83,3 +101,4 @@ if ! cmp -s "$wanted" "$stamp" || ! "$venv/bin/python" -c '' 2>/dev/null; then
     install_programs
 fi
 [ -d "$prometheus" ] || unpack_prometheus
+cmp -s "$(dirname "$0")/browser/package-lock.json" "$driver/installed" || install_driver

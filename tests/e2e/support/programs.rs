@@ -216,7 +216,7 @@ fn folder() -> TempDir {
 
 /// An address that nobody listens on, nor will soon: no other test gets its port, and the system gives
 /// ports below 32768 to nobody who does not ask for them.
-pub(super) fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id().wrapping_mul(61);
     let mut ports = (0..12_000).map(|_| {

@@ -174,6 +174,8 @@ impl Exchange<'_> {
             [.., "status", code] => self.status(code),
             // echo with the header fields of the query
             [.., "headers"] => self.echo(&whole, &query),
+            // a page for browsers
+            [.., "page"] => self.page(),
             // trailers behind a chunked body
             [.., "trailers"] => self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n4\r\nbody\r\n0\r\nX-Checksum: abc\r\nX-Forwarded-User: eve\r\n\r\n"),
             // a body that ends with the connection
@@ -220,6 +222,23 @@ impl Exchange<'_> {
             self.write(whole)?;
         }
         Ok(true)
+    }
+
+    /// Greets whoever asks, and has the way out.
+    fn page(&mut self) -> io::Result<bool> {
+        let name = self.head.first("x-forwarded-user").unwrap_or("stranger");
+        let html = format!(
+            "<!doctype html><html lang=\"en\"><title>The app</title>\
+             <link rel=\"icon\" href=\"data:,\"><h1>Hello, {name}</h1>\
+             <p><a href=\"/vestibule/logout\">Leave</a></html>"
+        );
+        self.write(
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{html}",
+                html.len()
+            )
+            .as_bytes(),
+        )
     }
 
     fn in_parts(&mut self, media_type: &str, [first, second]: [&str; 2]) -> io::Result<bool> {
