@@ -21,6 +21,11 @@ pub enum Message {
 }
 
 impl Message {
+    /// Whether something went wrong. Otherwise something is asked for.
+    pub(super) const fn is_alarm(self) -> bool {
+        !matches!(self, Self::ChangeDue | Self::TooOld)
+    }
+
     /// In this language.
     pub(super) fn said(self, language: &Language) -> String {
         match self {

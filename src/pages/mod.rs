@@ -139,6 +139,7 @@ impl Pages {
             return_to => page.return_to,
             username => page.username,
             message => message.map(|(message, language)| message.said(language)),
+            alarm => page.message.is_some_and(Message::is_alarm),
             again => page.again,
             remember => page.remember,
             new_password => page.new_password,
@@ -212,7 +213,7 @@ impl Pages {
             return Ok(());
         };
         let sample = context! {
-            return_to => "/", username => "ada", message => "…", again => false, remember => true,
+            return_to => "/", username => "ada", message => "…", alarm => true, again => false, remember => true,
             new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
             text => "…", detail => "…", login_url => "/", status => 404, code => "not_found",
         };
