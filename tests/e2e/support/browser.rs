@@ -132,6 +132,18 @@ impl Tab {
         self.call(json!([target, ["click"]]));
     }
 
+    /// Sends the form of the page, in whatever language, and waits for what comes back.
+    #[track_caller]
+    pub fn submit(&self, fields: &[(&str, &str)]) {
+        for (name, text) in fields {
+            let field = format!("main input[name={name}]");
+            self.call(json!([["fill", field, text]]));
+        }
+        self.run("window.isBefore = true");
+        self.call(json!([["click", "main button"]]));
+        self.waits_for("!window.isBefore && document.readyState === 'complete'");
+    }
+
     /// Types where the focus is.
     #[track_caller]
     pub fn write(&self, text: &str) {
