@@ -23,13 +23,13 @@ struct Visit {
 type Page = (&'static str, u16, fn(&Visit));
 
 const PAGES: &[Page] = &[
-    ("sign-in", 200, |visit| visit.tab.visit("/page")),
+    ("sign-in", 200, |visit| visit.tab.visit("/greeting")),
     ("wrong-password", 401, |visit| {
-        visit.tab.visit("/page");
+        visit.tab.visit("/greeting");
         visit.guess();
     }),
     ("too-many-attempts", 429, |visit| {
-        visit.tab.visit("/page");
+        visit.tab.visit("/greeting");
         visit.guess();
         visit.guess();
     }),
@@ -120,7 +120,7 @@ impl Visit {
     }
 
     fn sign_in(&self) {
-        self.tab.visit("/page");
+        self.tab.visit("/greeting");
         let right = [("username", "ada"), ("password", PASSWORD)];
         self.tab.submit(&right);
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::expiry::{DAY, House, MINUTE};
 use crate::support::{Browser, Gateway, PASSWORD, Program, Setup, Tab, Upstream, free_address};
 
-const DEEP: &str = "/reports/2026/page?sort=name&q=a%20b&q=%E6%84%9B#row-7/%C3%A9?x=1";
+const DEEP: &str = "/reports/2026/greeting?sort=name&q=a%20b&q=%E6%84%9B#row-7/%C3%A9?x=1";
 
 /// A gateway in front of an app, at an address that a browser can be given.
 struct Site {
@@ -65,11 +65,11 @@ fn a_person_signs_in_and_is_where_they_wanted_to_go() {
     let site = Site::new();
     let browser = Browser::new(&site.url);
     let tab = browser.tab();
-    tab.visit("/team/page?tab=2");
+    tab.visit("/team/greeting?tab=2");
     tab.sees("Sign in");
     sign_in(&tab);
     tab.sees("Hello, ada");
-    tab.is_at("/team/page?tab=2");
+    tab.is_at("/team/greeting?tab=2");
     tab.click("link", "Leave");
     tab.sees("Sign out?");
     tab.click("button", "Sign out");
@@ -77,7 +77,7 @@ fn a_person_signs_in_and_is_where_they_wanted_to_go() {
     let cookies = browser.cookies();
     let is_of_device = |name: &String| name.starts_with("vestibule_device");
     assert!(cookies.iter().all(is_of_device), "{cookies:?}");
-    tab.visit("/team/page?tab=2");
+    tab.visit("/team/greeting?tab=2");
     tab.sees("Sign in");
 }
 
@@ -86,7 +86,7 @@ fn a_person_signs_in_and_out_by_the_keyboard_alone() {
     let site = Site::new();
     let browser = Browser::new(&site.url);
     let tab = browser.tab();
-    tab.visit("/page");
+    tab.visit("/greeting");
     has_focus(&tab, "username");
     tab.write("ada");
     tab.press("Tab");
@@ -120,7 +120,7 @@ fn a_wrong_password_is_told_and_the_name_need_not_be_typed_again() {
     let site = Site::new();
     let browser = Browser::new(&site.url);
     let tab = browser.tab();
-    tab.visit("/page");
+    tab.visit("/greeting");
     tab.fill("Name", "ada");
     tab.fill("Password", "wrong");
     tab.click("button", "Sign in");
@@ -131,7 +131,7 @@ fn a_wrong_password_is_told_and_the_name_need_not_be_typed_again() {
     tab.write(PASSWORD);
     tab.press("Enter");
     tab.sees("Hello, ada");
-    tab.is_at("/page");
+    tab.is_at("/greeting");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn without_scripts_people_sign_in_and_out_and_come_back_to_a_fragment() {
     tab.click("link", "Leave");
     tab.click("button", "Sign out");
     tab.sees("You are signed out");
-    tab.visit("/page");
+    tab.visit("/greeting");
     tab.sees("Sign in");
 }
 
@@ -200,7 +200,7 @@ fn nobody_notices_that_a_token_expires_while_a_page_asks_for_twenty_things_at_on
     let (house, url) = house(&app, "");
     let browser = Browser::new(&url);
     let tab = browser.tab();
-    tab.visit("/page");
+    tab.visit("/greeting");
     sign_in(&tab);
     tab.sees("Hello, ada");
     for _ in 0..3 {
@@ -209,7 +209,7 @@ fn nobody_notices_that_a_token_expires_while_a_page_asks_for_twenty_things_at_on
         assert_eq!(tab.run(TWENTY), 20);
         assert_eq!(app.count(), before + 20, "each of them once");
     }
-    tab.is_at("/page");
+    tab.is_at("/greeting");
     tab.reload();
     tab.sees("Hello, ada");
 }
@@ -218,16 +218,16 @@ fn nobody_notices_that_a_token_expires_while_a_page_asks_for_twenty_things_at_on
 fn who_signs_in_in_one_tab_is_signed_in_in_the_other() {
     let site = Site::new();
     let browser = Browser::new(&site.url);
-    let [one, other] = ["/one/page", "/other/page"].map(|path| {
+    let [one, other] = ["/one/greeting", "/other/greeting"].map(|path| {
         let tab = browser.tab();
         tab.visit(path);
         tab.sees("Sign in");
         tab
     });
     sign_in(&one);
-    one.is_at("/one/page");
+    one.is_at("/one/greeting");
     other.reload();
-    other.is_at("/other/page");
+    other.is_at("/other/greeting");
     other.sees("Hello, ada");
 }
 
@@ -235,7 +235,7 @@ fn who_signs_in_in_one_tab_is_signed_in_in_the_other() {
 fn two_tabs_may_both_be_signed_in_from_their_forms() {
     let site = Site::new();
     let browser = Browser::new(&site.url);
-    let tabs = ["/one/page", "/other/page"].map(|path| {
+    let tabs = ["/one/greeting", "/other/greeting"].map(|path| {
         let tab = browser.tab();
         tab.visit(path);
         (tab, path)
@@ -259,10 +259,10 @@ fn a_sign_out_in_one_tab_ends_the_requests_and_the_websocket_of_the_other() {
     let _gateway = setup.route("/", &app.url(), "signed-in", "").start();
     let browser = Browser::new(&url);
     let (one, other) = (browser.tab(), browser.tab());
-    one.visit("/page");
+    one.visit("/greeting");
     sign_in(&one);
     one.sees("Hello, ada");
-    other.visit("/page");
+    other.visit("/greeting");
     other.run(
         "new Promise(open => { \
          const socket = new WebSocket(`ws://${location.host}/chat`); \
@@ -289,7 +289,7 @@ fn password_managers_are_told_what_each_field_is_for() {
     let (house, url) = house(&app, "");
     let browser = Browser::new(&url);
     let tab = browser.tab();
-    tab.visit("/page");
+    tab.visit("/greeting");
     let sign_in = [
         "text username username",
         "password password current-password",
@@ -325,7 +325,7 @@ fn people_sign_in_and_out_where_neither_style_nor_script_comes_through() {
     let browser = Browser::with(&site.url, json!({"javaScriptEnabled": false}));
     let tab = browser.tab();
     tab.block("*.css");
-    tab.visit("/page");
+    tab.visit("/greeting");
     tab.sees("Keep me signed in");
     sign_in(&tab);
     tab.sees("Hello, ada");

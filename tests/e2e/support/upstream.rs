@@ -175,7 +175,7 @@ impl Exchange<'_> {
             // echo with the header fields of the query
             [.., "headers"] => self.echo(&whole, &query),
             // a page for browsers
-            [.., "page"] => self.page(),
+            [.., "greeting"] => self.greeting(),
             // trailers behind a chunked body
             [.., "trailers"] => self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n4\r\nbody\r\n0\r\nX-Checksum: abc\r\nX-Forwarded-User: eve\r\n\r\n"),
             // a body that ends with the connection
@@ -225,7 +225,7 @@ impl Exchange<'_> {
     }
 
     /// Greets whoever asks, and has the way out.
-    fn page(&mut self) -> io::Result<bool> {
+    fn greeting(&mut self) -> io::Result<bool> {
         let name = self.head.first("x-forwarded-user").unwrap_or("stranger");
         let html = format!(
             "<!doctype html><html lang=\"en\"><title>The app</title>\
