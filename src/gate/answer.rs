@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use http::header::REFERER;
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use url::form_urlencoded;
 
@@ -10,7 +12,7 @@ use crate::identity::{Proof, Refused};
 use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
 use crate::proxy::ForwardError;
 use crate::reply::{Problem, Reply, see_other};
-use crate::request::{Ambiguous, RequestFacts};
+use crate::request::{Ambiguous, Origin, RequestFacts};
 
 /// How a sign-in is asked for.
 pub(super) enum Challenged {
@@ -46,6 +48,25 @@ pub(super) fn challenge(
         return Challenged::Elsewhere(see_other(location));
     }
     Challenged::Here(refusal::challenge_problem(challenge, Some(login_url)))
+}
+
+/// Where whoever signs in is to come back to: where they were going, or from a frame to the page around
+/// it, because they sign in in its place.
+pub(super) fn target<'a>(facts: &RequestFacts, request: &'a Parts) -> &'a str {
+    let around = facts.wants.frame.then(|| own_referer(facts, request));
+    around.flatten().unwrap_or_else(|| {
+        let target = request.uri.path_and_query();
+        target.map_or("/", |target| target.as_str())
+    })
+}
+
+/// Path and query of `Referer`, where it is of the request's own origin.
+fn own_referer<'a>(facts: &RequestFacts, request: &'a Parts) -> Option<&'a str> {
+    let referer = request.headers.get(REFERER)?.to_str().ok()?;
+    let authority = referer.find("://")? + "://".len();
+    let path = authority + referer.get(authority..)?.find('/')?;
+    let (origin, path) = referer.split_at_checked(path)?;
+    (Origin::parse(origin)? == facts.origin()?).then_some(path)
 }
 
 fn login_url(prefix: &OwnPrefix, target: &str) -> String {

@@ -217,9 +217,8 @@ impl Explainer {
 
     /// The refusal with the status that this caller gets.
     fn told(&self, problem: Problem, facts: &RequestFacts) -> Problem {
-        let is_program = !facts.wants.page && !facts.wants.grpc;
         let profile = self.gateway.config.profile;
-        let status = is_program.then(|| profile.status(&problem));
+        let status = facts.wants.is_program().then(|| profile.status(&problem));
         Problem {
             status: status.unwrap_or(problem.status),
             ..problem

@@ -317,8 +317,7 @@ fn challenged(
     parts: &Parts,
     challenge: Challenge,
 ) -> Judged {
-    let target = parts.uri.path_and_query();
-    let target = target.map_or("/", |target| target.as_str());
+    let target = answer::target(facts, parts);
     let prefix = &gateway.config.server.prefix;
     match answer::challenge(challenge, route.accepts, facts, prefix, target) {
         answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),

@@ -1,7 +1,7 @@
 //! In which form is a problem told: a page, JSON, or a gRPC status?
 
 use http::StatusCode;
-use http::header::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_FRAME_OPTIONS};
 use minijinja::context;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -19,20 +19,48 @@ const TOLD_IN_DETAIL: [&str; 4] = [
     "temporarily_unavailable",
 ];
 
+/// What differs from other pages in a frame. The last one lets it show in pages that ask it of all
+/// their frames.
+const FRAME_HEADERS: [(HeaderName, &str); 3] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none'; \
+         frame-ancestors 'self'",
+    ),
+    (X_FRAME_OPTIONS, "SAMEORIGIN"),
+    (
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        "require-corp",
+    ),
+];
+
 impl Pages {
     /// A problem as the caller can use it: a page, JSON, or a gRPC status. The one place that
     /// decides the form of an error.
     pub fn problem(&self, problem: &Problem, wants: Wants, reader: &Reader) -> Reply {
-        if wants.grpc {
-            grpc(problem)
+        if let Some(media_type) = wants.grpc {
+            grpc(problem, media_type)
         } else if wants.page {
-            self.problem_page(problem, reader)
+            self.problem_in(problem, reader, "problem.html")
+        } else if wants.frame {
+            self.framed_problem(problem, reader)
         } else {
             self.profile.tell(problem)
         }
     }
 
-    fn problem_page(&self, problem: &Problem, reader: &Reader) -> Reply {
+    /// What a frame shows of a problem: a page of the same origin may show it, because it does nothing
+    /// but tell, and link to the sign-in page, which takes the place of the whole page around it.
+    fn framed_problem(&self, problem: &Problem, reader: &Reader) -> Reply {
+        let mut reply = self.problem_in(problem, reader, "framed.html");
+        for (name, value) in FRAME_HEADERS {
+            let value = HeaderValue::from_static(value);
+            reply.headers_mut().insert(name, value);
+        }
+        reply
+    }
+
+    fn problem_in(&self, problem: &Problem, reader: &Reader, template: &str) -> Reply {
         let words = self
             .language(reader)
             .map(|language| words(problem, language));
@@ -46,7 +74,7 @@ impl Pages {
             status => problem.status.as_u16(),
             code => problem.code,
         };
-        let mut reply = self.page(reader, problem.status, "problem.html", &values);
+        let mut reply = self.page(reader, problem.status, template, &values);
         problem.add_headers(&mut reply);
         reply
     }
@@ -63,11 +91,12 @@ fn words(problem: &Problem, language: &Language) -> (String, String) {
     (say("title"), say("text"))
 }
 
-/// A gRPC answer without messages ("Trailers-Only"): its status goes in the headers.
-fn grpc(problem: &Problem) -> Reply {
+/// A gRPC answer without messages ("Trailers-Only"): its status goes in the headers, where gRPC-Web
+/// finds it, too.
+fn grpc(problem: &Problem, media_type: &'static str) -> Reply {
     /// Percent-Encoded of the gRPC protocol: all but visible ASCII, space and percent sign.
     const MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
-    let media_type = HeaderValue::from_static("application/grpc");
+    let media_type = HeaderValue::from_static(media_type);
     let mut reply = reply::own(StatusCode::OK, Some(media_type), bytes::Bytes::new());
     let headers = reply.headers_mut();
     headers.insert(
@@ -81,12 +110,15 @@ fn grpc(problem: &Problem) -> Reply {
     reply
 }
 
-/// UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT, UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
+/// UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT, UNIMPLEMENTED, RESOURCE_EXHAUSTED, UNAVAILABLE,
+/// DEADLINE_EXCEEDED, INTERNAL.
 fn grpc_status(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "16",
         StatusCode::FORBIDDEN => "7",
         StatusCode::BAD_REQUEST => "3",
+        StatusCode::NOT_FOUND => "12",
+        StatusCode::TOO_MANY_REQUESTS => "8",
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
         StatusCode::GATEWAY_TIMEOUT => "4",
         _ => "13",
@@ -98,11 +130,22 @@ mod tests {
     use super::*;
     use crate::pages::tests::{pages, text};
 
-    fn wants(page: bool, grpc: bool) -> Wants {
+    const JSON: Wants = Wants {
+        page: false,
+        frame: false,
+        redirect: false,
+        grpc: None,
+    };
+    const PAGE: Wants = Wants { page: true, ..JSON };
+    const FRAME: Wants = Wants {
+        frame: true,
+        ..JSON
+    };
+
+    fn grpc_as(media_type: &'static str) -> Wants {
         Wants {
-            page,
-            redirect: page,
-            grpc,
+            grpc: Some(media_type),
+            ..JSON
         }
     }
 
@@ -120,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_person_gets_a_page_with_the_way_out() {
-        let reply = pages().problem(&stranger(), wants(true, false), &Reader::default());
+        let reply = pages().problem(&stranger(), PAGE, &Reader::default());
         assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(
             reply.headers()["www-authenticate"],
@@ -133,21 +176,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_frame_gets_a_page_that_leads_out_of_it() {
+        let reply = pages().problem(&stranger(), FRAME, &Reader::default());
+        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+        let headers = reply.headers().clone();
+        assert!(headers.contains_key("www-authenticate"));
+        assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'self'") && policy.contains("form-action 'none'"));
+        let html = text(reply).await;
+        assert!(html.contains(r#"href="/vestibule/login?return_to=%2F" target="_top""#));
+        assert_eq!(html.matches("<a ").count(), 1, "{html}");
+        assert!(!html.contains("<form") && !html.contains("<b>"), "{html}");
+        let forbidden = Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not for you.");
+        let html = text(pages().problem(&forbidden, FRAME, &Reader::default())).await;
+        assert_eq!(html.matches("<a ").count(), 0, "{html}");
+    }
+
+    #[tokio::test]
     async fn a_program_gets_json() {
-        let reply = pages().problem(&stranger(), wants(false, false), &Reader::default());
+        let reply = pages().problem(&stranger(), JSON, &Reader::default());
         assert_eq!(reply.headers()["content-type"], "application/json");
         assert!(text(reply).await.contains(r#""error":"missing_token""#));
     }
 
     #[tokio::test]
     async fn a_grpc_caller_gets_a_status_in_headers() {
-        let reply = pages().problem(&stranger(), wants(true, true), &Reader::default());
+        let reply = pages().problem(&stranger(), grpc_as("application/grpc"), &Reader::default());
         assert_eq!(reply.status(), StatusCode::OK);
         assert_eq!(reply.headers()["content-type"], "application/grpc");
         assert_eq!(reply.headers()["grpc-status"], "16");
         assert_eq!(reply.headers()["grpc-message"], "Sign in <b>first</b>.");
         let problem = Problem::unavailable("größer 5%");
-        let reply = pages().problem(&problem, wants(false, true), &Reader::default());
+        let reply = pages().problem(
+            &problem,
+            grpc_as("application/grpc-web+proto"),
+            &Reader::default(),
+        );
+        assert_eq!(
+            reply.headers()["content-type"],
+            "application/grpc-web+proto"
+        );
         assert_eq!(reply.headers()["grpc-status"], "14");
         assert_eq!(reply.headers()["grpc-message"], "gr%C3%B6%C3%9Fer 5%25");
         assert!(text(reply).await.is_empty());

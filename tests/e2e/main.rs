@@ -17,6 +17,7 @@ mod app_cookies;
 mod apparatus;
 mod attacks;
 mod bad_input;
+mod callers;
 mod browser_pages;
 mod browsing;
 mod commands;
