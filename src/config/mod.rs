@@ -1,6 +1,7 @@
 //! config.toml: one file a section, all problems reported at once.
 
 mod admin;
+mod cors;
 mod csrf;
 mod hashing;
 mod headers;
@@ -34,7 +35,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::identity::password::PasswordRules;
-use crate::policy::{Routes, TrustedOrigins};
+use crate::policy::{AllowedOrigins, Routes, TrustedOrigins};
 use crate::reply::Profile;
 use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub hashing: HashSettings,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
+    /// `[cors]`.
+    pub allowed_origins: AllowedOrigins,
     /// `[headers]`.
     pub headers: HeaderSettings,
     /// `[pages]`.
@@ -191,6 +194,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let login = login::read(root.section("login"), &mut warnings);
     let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
     let trusted_origins = csrf::read(root.section("csrf"));
+    let allowed_origins = cors::read(root.section("cors"), &mut warnings);
     let headers = headers::read(root.section("headers"));
     let pages = pages::read(root.section("pages"), folder);
     let observe = observe::read(root.section("observe"), folder);
@@ -215,6 +219,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         passwords,
         hashing,
         trusted_origins,
+        allowed_origins,
         headers,
         pages,
         observe: observe?,

@@ -31,6 +31,7 @@ impl Config {
             passwords,
             hashing,
             trusted_origins,
+            allowed_origins,
             headers,
             pages,
             observe,
@@ -60,6 +61,7 @@ impl Config {
         let passwords = (passwords, hashing);
         changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
         changes.live("csrf", trusted_origins, &new.trusted_origins);
+        changes.live("cors", allowed_origins, &new.allowed_origins);
         changes.live("headers", headers, &new.headers);
         changes.live("pages", pages, &new.pages);
         changes.observe(observe, &mut new.observe);
@@ -251,6 +253,13 @@ mod tests {
             assert_eq!(changes.applied, names, "{server}{rest}");
             assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
         }
+    }
+
+    #[test]
+    fn who_may_read_from_elsewhere_changes_without_a_restart() {
+        let changes = changes("", "[cors]\nallowed_origins = ['https://b.example']");
+        assert_eq!(changes.applied, ["cors"]);
+        assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod explain;
 
 mod answer;
+mod cors;
 mod forged;
 mod notes;
 mod observed;
@@ -22,6 +23,7 @@ use crate::authenticate::{
 };
 use crate::clock::Timestamp;
 use crate::endpoints;
+use crate::gate::cors::Sender;
 use crate::gate::forged::{is_from_elsewhere, may_be_forged};
 use crate::gate::notes::Notes;
 use crate::gate::observed::Noted;
@@ -50,9 +52,13 @@ pub async fn handle(
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
+    let sender = Sender::of(gateway, &parts);
     let (id, mut noted) = observed::begin(gateway, connection, &mut parts, Destination::default());
     let request = Request::from_parts(parts, body);
-    let response = respond(gateway, passage, connection, request, &mut noted).await;
+    let mut response = respond(gateway, passage, connection, request, &mut noted).await;
+    if !noted.by_app {
+        sender.tell(response.status(), response.headers_mut());
+    }
     observed::follow(response, &id, noted)
 }
 

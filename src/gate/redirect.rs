@@ -4,6 +4,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::gate::cors::Sender;
 use crate::gate::reading::facts;
 use crate::gate::{Observed, answer, observed, refuse, without};
 use crate::gateway::Gateway;
@@ -19,8 +20,9 @@ pub fn redirect(
     request: Request<Incoming>,
 ) -> Response<Observed> {
     let (mut parts, body) = request.into_parts();
+    let sender = Sender::of(gateway, &parts);
     let (id, mut noted) = observed::begin(gateway, connection, &mut parts, Destination::Redirect);
-    let reply = match facts(gateway, &parts, connection, &mut noted) {
+    let mut reply = match facts(gateway, &parts, connection, &mut noted) {
         Ok(facts) => {
             let target = parts.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());
@@ -31,6 +33,7 @@ pub fn redirect(
         }
         Err(reply) => *reply,
     };
+    sender.tell(reply.status(), reply.headers_mut());
     let awaits_leave = parts.headers.contains_key(http::header::EXPECT);
     observed::follow(without(body, awaits_leave, reply), &id, noted)
 }

@@ -1,5 +1,6 @@
 //! May they pass? Routes, rules and the one decision about each request. Pure.
 
+pub mod cors;
 pub mod csrf;
 pub mod decide;
 pub mod return_to;
@@ -8,6 +9,7 @@ pub mod routes;
 pub mod rule;
 pub mod unmet;
 
+pub use cors::AllowedOrigins;
 pub use csrf::{Csrf, TrustedOrigins};
 pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};
 pub use return_to::ReturnTo;

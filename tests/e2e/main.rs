@@ -22,6 +22,7 @@ mod browser_pages;
 mod browsing;
 mod commands;
 mod cookies;
+mod cors;
 mod crashes;
 mod credential_forms;
 mod csrf;
