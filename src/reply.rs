@@ -166,6 +166,9 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     )
 }
 
+/// Keeps pages of other origins from loading an answer as an image, a script and the like.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// An answer of this type and body, marked as ours and not to be stored.
 pub fn own(status: StatusCode, media_type: Option<HeaderValue>, body: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(body));
@@ -177,6 +180,7 @@ pub fn own(status: StatusCode, media_type: Option<HeaderValue>, body: Bytes) -> 
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     if let Some(media_type) = media_type {
         headers.insert(header::CONTENT_TYPE, media_type);
     }

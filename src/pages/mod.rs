@@ -25,8 +25,9 @@ use crate::request::{LanguageTag, Reader};
 
 pub use message::Message;
 
-/// What a browser may do with our pages: no script, nothing from elsewhere, no framing.
-const PAGE_HEADERS: [(HeaderName, &str); 3] = [
+/// What a browser may do with our pages: no script, nothing from elsewhere, no framing,
+/// no way to them from a page that opened them, and none of its devices.
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; form-action 'self'; img-src 'self'; \
@@ -34,6 +35,14 @@ const PAGE_HEADERS: [(HeaderName, &str); 3] = [
     ),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
 ];
 
 /// All pages, their templates parsed.

@@ -49,6 +49,7 @@ mod metrics;
 mod monitoring;
 mod not_renewing;
 mod old_hashes;
+mod own_headers;
 mod pages;
 mod password_rules;
 mod passwords;
