@@ -23,7 +23,7 @@ use http_body::Body;
 
 use self::handed_out::set_cookies;
 use crate::authenticate::refusal::{absence, csrf_problem, refused_token, unchecked_problem};
-use crate::authenticate::{challenge_problem, credential_problem, credentials};
+use crate::authenticate::{Credentials, challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, Reason, Visitor};
 use crate::login::Caller;
@@ -123,14 +123,26 @@ where
 
 /// The visitor, who must be signed in.
 fn signed_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, Box<Problem>> {
+    let (_, visitor) = asking(gateway, headers)?;
+    known(gateway, headers, visitor)
+}
+
+/// Who is asking, and by which credentials.
+fn asking<'a>(
+    gateway: &Gateway,
+    headers: &'a HeaderMap,
+) -> Result<(Credentials<'a>, Visitor), Box<Problem>> {
     let profile = gateway.config.profile;
     let credentials = credentials(headers, ALL_CREDENTIALS, &gateway.cookies, profile);
     let credentials = credentials.map_err(credential_problem)?;
-    let now = gateway.clock.now();
-    let challenge = match gateway
-        .authenticator
-        .visitor(credentials, RevocationCheck::Local, now)
-    {
+    let (check, now) = (RevocationCheck::Local, gateway.clock.now());
+    let visitor = gateway.authenticator.visitor(credentials, check, now);
+    Ok((credentials, visitor))
+}
+
+/// This visitor, who must be signed in.
+fn known(gateway: &Gateway, headers: &HeaderMap, visitor: Visitor) -> Result<Known, Box<Problem>> {
+    let challenge = match visitor {
         Visitor::Known(known) => return Ok(known),
         Visitor::Stranger => Challenge::Missing,
         Visitor::Refused(reason) => Challenge::Refused(reason),

@@ -82,3 +82,4 @@ mod tunnel_ends;
 mod unix_sockets;
 mod walkthrough;
 mod websocket;
+mod who_am_i;
