@@ -41,9 +41,9 @@ impl Pages {
         if let Some(media_type) = wants.grpc {
             grpc(problem, media_type)
         } else if wants.page {
-            self.problem_in(problem, reader, "problem.html")
+            self.problem_in(problem, wants, reader, "problem.html")
         } else if wants.frame {
-            self.framed_problem(problem, reader)
+            self.framed_problem(problem, wants, reader)
         } else {
             self.profile.tell(problem)
         }
@@ -51,8 +51,8 @@ impl Pages {
 
     /// What a frame shows of a problem: a page of the same origin may show it, because it does nothing
     /// but tell, and link to the sign-in page, which takes the place of the whole page around it.
-    fn framed_problem(&self, problem: &Problem, reader: &Reader) -> Reply {
-        let mut reply = self.problem_in(problem, reader, "framed.html");
+    fn framed_problem(&self, problem: &Problem, wants: Wants, reader: &Reader) -> Reply {
+        let mut reply = self.problem_in(problem, wants, reader, "framed.html");
         for (name, value) in FRAME_HEADERS {
             let value = HeaderValue::from_static(value);
             reply.headers_mut().insert(name, value);
@@ -60,7 +60,13 @@ impl Pages {
         reply
     }
 
-    fn problem_in(&self, problem: &Problem, reader: &Reader, template: &str) -> Reply {
+    fn problem_in(
+        &self,
+        problem: &Problem,
+        wants: Wants,
+        reader: &Reader,
+        template: &str,
+    ) -> Reply {
         let words = self
             .language(reader)
             .map(|language| words(problem, language));
@@ -73,6 +79,7 @@ impl Pages {
             login_url => problem.login_url.as_deref(),
             status => problem.status.as_u16(),
             code => problem.code,
+            may_reload => wants.redirect && problem.status.is_server_error(),
         };
         let mut reply = self.page(reader, problem.status, template, &values);
         problem.add_headers(&mut reply);
@@ -191,6 +198,23 @@ mod tests {
         let forbidden = Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not for you.");
         let html = text(pages().problem(&forbidden, FRAME, &Reader::default())).await;
         assert_eq!(html.matches("<a ").count(), 0, "{html}");
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_can_be_tried_again_where_that_repeats_nothing() {
+        let gone = Problem::unavailable("Later.");
+        for (problem, redirect, offered) in [
+            (&gone, true, true),
+            (&gone, false, false),
+            (&stranger(), true, false),
+        ] {
+            let wants = Wants { redirect, ..PAGE };
+            let html = text(pages().problem(problem, wants, &Reader::default())).await;
+            assert_eq!(
+                html.contains("<a class=\"button\" href=\"\">Try again</a>"),
+                offered
+            );
+        }
     }
 
     #[tokio::test]
