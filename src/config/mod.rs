@@ -1,6 +1,7 @@
 //! config.toml: one file a section, all problems reported at once.
 
 mod admin;
+mod app_cookies;
 mod cors;
 mod csrf;
 mod hashing;
@@ -40,6 +41,7 @@ use crate::reply::Profile;
 use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
 pub use admin::AdminSettings;
+pub use app_cookies::AppCookie;
 pub use hashing::HashSettings;
 pub use headers::HeaderSettings;
 pub use limits::Limits;

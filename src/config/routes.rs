@@ -11,6 +11,7 @@ use crate::policy::{
 };
 use crate::request::Host;
 
+use super::app_cookies::{self, AppCookie};
 use super::headers::HeaderSettings;
 use super::problem::Complaint;
 use super::read::Node;
@@ -30,6 +31,8 @@ pub struct RouteSettings {
     pub headers: Vec<(HeaderName, Template)>,
     /// `Host` for the app instead of the one that came.
     pub host_header: Option<HeaderValue>,
+    /// The app's own session cookies, which end with the session here.
+    pub session_cookies: Vec<AppCookie>,
     /// Answers to signed-in requests may be kept by shared caches.
     pub shared_cache: bool,
 }
@@ -54,6 +57,7 @@ pub(super) fn read(
         let upstream = upstream::read(&mut section, folder);
         let headers = templates::read(section.section("headers"), headers);
         let host_header = section.given("host_header", host_header);
+        let session_cookies = app_cookies::read(&mut section);
         let shared_cache = section.option("shared_cache", false, flag);
         section.finish();
         if let (Some(route), Some(upstream)) = (route, upstream) {
@@ -62,6 +66,7 @@ pub(super) fn read(
                 upstream,
                 headers,
                 host_header,
+                session_cookies,
                 shared_cache,
             });
         }

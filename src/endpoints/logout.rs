@@ -8,6 +8,7 @@ use http::header::HeaderValue;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
+use super::app_cookies;
 use super::body::{self, Media};
 use super::handed_out::set_cookies;
 use super::{Answer, about_body, login_url, refuse_cross_site, to_its_end, unavailable};
@@ -85,6 +86,7 @@ where
     };
     if by_cookie {
         set_cookies(&mut reply, gateway.cookies.clear());
+        set_cookies(&mut reply, app_cookies::cleared(gateway, facts));
     }
     Ok(reply)
 }

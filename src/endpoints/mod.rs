@@ -1,5 +1,6 @@
 //! What vestibule answers itself: one file an endpoint.
 
+mod app_cookies;
 mod assets;
 pub mod body;
 mod handed_out;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
+use super::app_cookies;
 use super::handed_out::set_cookies;
 use super::logout::end;
 use super::{Answer, not_found, session_over, signed_in, signed_in_to_change, unavailable};
@@ -54,6 +55,7 @@ pub(super) async fn end_one(
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     if is_in_cookies(gateway, &known, id, headers) {
         set_cookies(&mut reply, gateway.cookies.clear());
+        set_cookies(&mut reply, app_cookies::cleared(gateway, facts));
     }
     Ok(reply)
 }

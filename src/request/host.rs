@@ -91,6 +91,18 @@ impl Host {
         }
     }
 
+    /// Whether this is an address and not a name.
+    pub fn is_address(&self) -> bool {
+        self.name.starts_with('[') || self.name.parse::<Ipv4Addr>().is_ok()
+    }
+
+    /// Whether this is the domain itself, or a name below it (RFC 6265 §5.1.3).
+    pub fn is_within(&self, domain: &str) -> bool {
+        self.name
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || (rest.ends_with('.') && !self.is_address()))
+    }
+
     /// The port that is meant where this host is reached by this scheme.
     pub fn port_or_default(&self, scheme: Scheme) -> u16 {
         self.port.unwrap_or(scheme.default_port())

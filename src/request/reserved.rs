@@ -1,4 +1,4 @@
-//! Which header names only the gateway may say? A client's own never reach an app.
+//! Which names of headers and cookies only the gateway may say? A client's own never reach an app.
 
 /// Whether a client's header of this name is always taken off: apps believe such names. Spelling does
 /// not matter: neither case nor which byte stands where the name has a dash, because CGI, WSGI, PHP
@@ -14,6 +14,24 @@ pub fn is_reserved(name: &str) -> bool {
         Some(b't') => is(name, b"true_client_ip"),
         _ => false,
     }
+}
+
+/// Whether a cookie whose name (or value, where it has no name) starts so is ours on this host, whatever
+/// port or scheme it was made for: an app can neither see nor set it. Browsers compare the prefixes of
+/// names without case.
+pub fn is_reserved_cookie(start: &[u8]) -> bool {
+    const RESERVED: [&str; 5] = [
+        "__host-vestibule_",
+        "__secure-vestibule_",
+        "vestibule_access",
+        "vestibule_device",
+        "vestibule_refresh",
+    ];
+    RESERVED.iter().any(|reserved| {
+        start
+            .get(..reserved.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(reserved.as_bytes()))
+    })
 }
 
 /// The names that begin with `X-`, told apart by their third byte.

@@ -14,6 +14,7 @@ mod admin_api;
 mod admin_token;
 mod ambiguity;
 mod app_cookies;
+mod app_sessions;
 mod apparatus;
 mod attacks;
 mod bad_input;

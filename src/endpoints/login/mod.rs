@@ -18,7 +18,7 @@ use self::prove::{Outcome, prove};
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
 use super::too_many::too_many_attempts;
-use super::{ALL_CREDENTIALS, Answer, refuse_cross_site};
+use super::{ALL_CREDENTIALS, Answer, app_cookies, refuse_cross_site};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{CredentialError, credential_problem, credentials};
 use crate::clock::Timestamp;
@@ -142,6 +142,8 @@ where
     };
     let device = device.map(|device| gateway.cookies.set_device(&device));
     set_cookies(&mut reply, device);
+    let of_others = app_cookies::cleared_for_another(gateway, facts, &attempt.wanted, &tokens);
+    set_cookies(&mut reply, of_others.await);
     Ok(reply)
 }
 

@@ -208,6 +208,7 @@ fn route(port: u16) -> RouteSettings {
         },
         headers: Vec::new(),
         host_header: None,
+        session_cookies: Vec::new(),
         shared_cache: false,
     }
 }
