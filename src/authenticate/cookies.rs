@@ -10,6 +10,7 @@ use crate::authenticate::CredentialError;
 use crate::identity::Secret;
 use crate::login::DeviceId;
 use crate::request::language::LANGUAGE_COOKIE;
+use crate::request::reserved::is_reserved_cookie;
 use crate::request::{LanguageTag, Origin, Scheme};
 use crate::session::{Delivery, Tokens};
 use crate::store::defences::DEVICE_KNOWN_FOR;
@@ -20,27 +21,27 @@ const MOST_BYTES: usize = 16 * 1024;
 /// How long a browser is told to keep the language that was chosen.
 const LANGUAGE_KNOWN_FOR: Duration = Duration::from_hours(365 * 24);
 
-/// Names that start so are ours on this host, whatever port or scheme they were made for: an app
-/// can neither see nor set them. In lower case; browsers compare name prefixes without case.
-const RESERVED: [&str; 6] = [
-    "__host-vestibule_",
-    "__secure-vestibule_",
-    "vestibule_access",
-    "vestibule_device",
-    "vestibule_language",
-    "vestibule_refresh",
-];
+/// The attributes of a cookie that is for one host, under https.
+const ALONE: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";
 
 /// The names and attributes of our cookies, which follow from `public_url`:
 /// `__Host-vestibule_access` and `__Host-vestibule_refresh`; without `__Host-` under plain http; with
-/// `_PORT` at the end where the port is not the scheme's own, because cookies do not know ports.
+/// `_PORT` at the end where the port is not the scheme's own, because cookies do not know ports. Where
+/// the hosts of one domain share them, `__Secure-` stands in place of `__Host-`.
 #[derive(Clone, Debug)]
 pub struct Cookies {
+    names: Names,
+    attributes: Box<str>,
+    /// Those of one host, which a browser may still hold from before they were shared.
+    former: Option<Names>,
+}
+
+#[derive(Clone, Debug)]
+struct Names {
     access: Box<str>,
     refresh: Box<str>,
     device: Box<str>,
     language: Box<str>,
-    attributes: &'static str,
 }
 
 /// The values of our cookies in one request. A value that is not text is given as the empty one,
@@ -62,21 +63,44 @@ impl Cookies {
         )
     }
 
+    /// The same, which all hosts of this domain share. Only under https.
+    pub fn shared_in(self, domain: &str) -> Self {
+        let shared = |name: &str| name.replacen("__Host-", "__Secure-", 1).into();
+        Self {
+            names: Names {
+                access: shared(&self.names.access),
+                refresh: shared(&self.names.refresh),
+                device: shared(&self.names.device),
+                language: shared(&self.names.language),
+            },
+            attributes: format!("; Domain={domain}{ALONE}").into(),
+            former: Some(self.names),
+        }
+    }
+
     fn named(scheme: Scheme, port: Option<u16>) -> Self {
         let (prefix, attributes) = match scheme {
-            Scheme::Https => ("__Host-", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            Scheme::Https => ("__Host-", ALONE),
             Scheme::Http => ("", "; Path=/; HttpOnly; SameSite=Lax"),
         };
         let suffix = port
             .filter(|port| *port != scheme.default_port())
             .map_or_else(String::new, |port| format!("_{port}"));
         Self {
-            access: format!("{prefix}vestibule_access{suffix}").into(),
-            refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
-            device: format!("{prefix}vestibule_device{suffix}").into(),
-            language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
-            attributes,
+            names: Names {
+                access: format!("{prefix}vestibule_access{suffix}").into(),
+                refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
+                device: format!("{prefix}vestibule_device{suffix}").into(),
+                language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
+            },
+            attributes: attributes.into(),
+            former: None,
         }
+    }
+
+    /// Whether a browser keeps them under https only.
+    pub fn are_secure(&self) -> bool {
+        self.attributes.contains("; Secure")
     }
 
     /// Reads ours from all `Cookie` fields together, by their exact names (RFC 6265 §4.2.1, without
@@ -90,9 +114,9 @@ impl Cookies {
                 return Err(CredentialError::TooLarge);
             }
             for (name, value) in field.as_bytes().split(|b| *b == b';').filter_map(parts) {
-                let place = if name == self.access.as_bytes() {
+                let place = if name == self.names.access.as_bytes() {
                     &mut pair.access
-                } else if name == self.refresh.as_bytes() {
+                } else if name == self.names.refresh.as_bytes() {
                     &mut pair.refresh
                 } else {
                     continue;
@@ -111,7 +135,7 @@ impl Cookies {
         let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
         let mut values = cookies
             .filter_map(parts)
-            .filter(|(name, _)| *name == self.device.as_bytes())
+            .filter(|(name, _)| *name == self.names.device.as_bytes())
             .map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(value), None) => DeviceId::parse(str::from_utf8(value).ok()?),
@@ -122,13 +146,13 @@ impl Cookies {
     /// The `Set-Cookie` value by which the browser is known from now on. Signing out leaves it.
     pub fn set_device(&self, device: &DeviceId) -> HeaderValue {
         let seconds = DEVICE_KNOWN_FOR.as_secs();
-        self.cookie(&self.device, &device.text(), Some(seconds))
+        self.cookie(&self.names.device, &device.text(), Some(seconds))
     }
 
     /// The `Set-Cookie` value by which pages are shown in this language from now on.
     pub fn set_language(&self, language: &LanguageTag) -> HeaderValue {
         let seconds = LANGUAGE_KNOWN_FOR.as_secs();
-        let (name, attributes) = (&self.language, self.attributes);
+        let (name, attributes) = (&self.names.language, &self.attributes);
         field(format!("{name}={language}; Max-Age={seconds}{attributes}"))
     }
 
@@ -149,12 +173,12 @@ impl Cookies {
 
     /// The `Cookie` value of a browser that holds this access token and nothing else of ours.
     pub fn sent_with(&self, access: &str) -> Option<HeaderValue> {
-        HeaderValue::try_from(format!("{}={access}", self.access)).ok()
+        HeaderValue::try_from(format!("{}={access}", self.names.access)).ok()
     }
 
     /// The `Cookie` value of a browser that holds both of ours.
     pub fn sent_with_both(&self, access: &str, refresh: &str) -> Option<HeaderValue> {
-        let (own, other) = (&self.access, &self.refresh);
+        let (own, other) = (&self.names.access, &self.names.refresh);
         HeaderValue::try_from(format!("{other}={refresh}; {own}={access}")).ok()
     }
 
@@ -168,8 +192,8 @@ impl Cookies {
     /// off between the two can still renew. `hybrid` sets the refresh cookie only, `token` none.
     pub fn set(&self, tokens: &Tokens) -> Vec<HeaderValue> {
         let keep = |ends| tokens.remember.then_some(ends);
-        let refresh = |ends| self.cookie(&self.refresh, &tokens.refresh, keep(ends));
-        let access = |ends| self.cookie(&self.access, &tokens.access.text, keep(ends));
+        let refresh = |ends| self.cookie(&self.names.refresh, &tokens.refresh, keep(ends));
+        let access = |ends| self.cookie(&self.names.access, &tokens.access.text, keep(ends));
         let refresh_ends = tokens.refresh_expires_at.since(tokens.issued_at).as_secs();
         let access_ends = tokens.access.expires_at.since(tokens.issued_at).as_secs();
         match tokens.delivery {
@@ -179,18 +203,72 @@ impl Cookies {
         }
     }
 
-    /// The `Set-Cookie` values that clear both.
-    pub fn clear(&self) -> [HeaderValue; 2] {
-        [&self.refresh, &self.access].map(|name| {
-            field(format!(
-                "{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{}",
-                self.attributes
-            ))
-        })
+    /// The `Set-Cookie` values that clear both. Where the hosts of a domain share them: also those that
+    /// this host has for itself under the same names, which only a page of its own can have set, and
+    /// those from before they were shared.
+    pub fn clear(&self) -> Vec<HeaderValue> {
+        let both = [&self.names.refresh, &self.names.access];
+        let mut cleared: Vec<HeaderValue> = both
+            .iter()
+            .map(|name| clearing(name, &self.attributes))
+            .collect();
+        if let Some(former) = &self.former {
+            let alone = both.into_iter().chain([&former.refresh, &former.access]);
+            cleared.extend(alone.map(|name| clearing(name, ALONE)));
+        }
+        cleared
+    }
+
+    /// The `Set-Cookie` values that clear what this browser still sends from before its cookies were
+    /// shared by the hosts of a domain.
+    pub fn clear_former(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        let Some(former) = &self.former else {
+            return Vec::new();
+        };
+        let fields = headers.get_all(COOKIE).iter();
+        let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
+        let sent: Vec<&[u8]> = cookies.filter_map(parts).map(|(name, _)| name).collect();
+        [&former.refresh, &former.access, &former.device]
+            .into_iter()
+            .filter(|name| sent.contains(&name.as_bytes()))
+            .map(|name| clearing(name, ALONE))
+            .collect()
+    }
+
+    /// The `Set-Cookie` values that clear what others have set under our names for some of the paths that
+    /// lead to this one, and nothing that we have set.
+    pub fn clear_along(&self, path: &str) -> Vec<HeaderValue> {
+        /// Cookies for paths deeper than this are not looked for: headers have their limits.
+        const DEEPEST: usize = 3;
+        let ends = path.match_indices('/').map(|(end, _)| end).skip(1);
+        let ends: Vec<usize> = ends.chain([path.len()]).take(DEEPEST).collect();
+        let parents = ends.into_iter().filter_map(|end| path.get(..end));
+        let mut parents: Vec<&str> = parents
+            .map(|parent| parent.trim_end_matches('/'))
+            .filter(|parent| !parent.is_empty() && !parent.contains([';', ' ']))
+            .collect();
+        parents.dedup();
+        let places = parents
+            .iter()
+            .flat_map(|parent| [format!("Path={parent};"), format!("Path={parent}/;")]);
+        let mut cleared = Vec::new();
+        for place in places {
+            let there = |attributes: &str| attributes.replacen("Path=/;", &place, 1);
+            let mut kinds = vec![there(&self.attributes)];
+            if self.former.is_some() {
+                kinds.push(there(ALONE));
+            }
+            for attributes in kinds {
+                for name in [&self.names.refresh, &self.names.access] {
+                    cleared.extend(HeaderValue::try_from(clearing_text(name, &attributes)));
+                }
+            }
+        }
+        cleared
     }
 
     fn cookie(&self, name: &str, token: &Secret<String>, seconds: Option<u64>) -> HeaderValue {
-        let (value, attributes) = (token.expose(), self.attributes);
+        let (value, attributes) = (token.expose(), &self.attributes);
         let mut field = match seconds {
             Some(seconds) => field(format!("{name}={value}; Max-Age={seconds}{attributes}")),
             None => field(format!("{name}={value}{attributes}")),
@@ -228,11 +306,7 @@ fn is_ours(cookie: &[u8]) -> bool {
         .position(|b| !matches!(b, b' ' | b'\t' | b'='))
         .and_then(|start| cookie.get(start..))
         .unwrap_or_default();
-    RESERVED.iter().any(|reserved| {
-        start
-            .get(..reserved.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(reserved.as_bytes()))
-    })
+    is_reserved_cookie(start)
 }
 
 /// The field without our cookies; `None` where nothing remains.
@@ -250,6 +324,14 @@ fn without_ours(field: HeaderValue) -> Option<HeaderValue> {
     (!kept.is_empty())
         .then(|| HeaderValue::from_bytes(kept).ok())
         .flatten()
+}
+
+fn clearing(name: &str, attributes: &str) -> HeaderValue {
+    field(clearing_text(name, attributes))
+}
+
+fn clearing_text(name: &str, attributes: &str) -> String {
+    format!("{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{attributes}")
 }
 
 #[expect(
@@ -312,7 +394,79 @@ mod tests {
             (Scheme::Http, None, "vestibule_access"),
             (Scheme::Http, Some(8080), "vestibule_access_8080"),
         ] {
-            assert_eq!(&*Cookies::named(scheme, port).access, access);
+            assert_eq!(&*Cookies::named(scheme, port).names.access, access);
+        }
+    }
+
+    #[test]
+    fn all_hosts_of_a_domain_share_cookies_of_another_prefix() {
+        let shared = Cookies::named(Scheme::Https, Some(8443)).shared_in("b.example");
+        assert!(shared.are_secure() && !Cookies::named(Scheme::Http, None).are_secure());
+        let set = shared.set(&tokens(Delivery::Cookie, false));
+        let set: Vec<&str> = set.iter().map(|field| field.to_str().unwrap()).collect();
+        let attributes = "; Domain=b.example; Path=/; Secure; HttpOnly; SameSite=Lax";
+        assert_eq!(
+            set,
+            [
+                format!("__Secure-vestibule_refresh_8443=R{attributes}"),
+                format!("__Secure-vestibule_access_8443=A{attributes}"),
+            ]
+        );
+        let cleared = shared.clear();
+        let of = |start: &str, end: &str| {
+            let texts = cleared.iter().map(|field| field.to_str().unwrap());
+            texts
+                .filter(|text| text.starts_with(start) && text.ends_with(end))
+                .count()
+        };
+        assert_eq!((cleared.len(), of("__Secure-", attributes)), (6, 2));
+        assert_eq!(of("__Secure-", &format!("GMT{ALONE}")), 2);
+        assert_eq!(of("__Host-", &format!("GMT{ALONE}")), 2);
+    }
+
+    #[test]
+    fn what_is_left_from_before_is_cleared_where_it_came() {
+        let headers = request(&[
+            b"__Host-vestibule_access=a; b=c",
+            b"__Host-vestibule_device=d",
+        ]);
+        assert!(https().clear_former(&headers).is_empty());
+        let cleared = https().shared_in("b.example").clear_former(&headers);
+        let names = cleared
+            .iter()
+            .map(|field| field.to_str().unwrap().split('=').next());
+        let names: Vec<&str> = names.flatten().collect();
+        assert_eq!(
+            names,
+            ["__Host-vestibule_access", "__Host-vestibule_device"]
+        );
+    }
+
+    #[test]
+    fn what_others_set_along_a_path_is_cleared_and_nothing_of_ours() {
+        let paths_of = |cookies: Cookies, path| {
+            let cleared = cookies.clear_along(path);
+            let texts = cleared.iter().map(|field| field.to_str().unwrap());
+            let paths = texts.map(|text| text.split("; Path=").nth(1).unwrap());
+            let mut paths: Vec<String> = paths
+                .map(|rest| rest.split(';').next().unwrap().to_owned())
+                .collect();
+            let count = paths.len();
+            paths.dedup();
+            (paths.join(" "), count)
+        };
+        for (path, paths) in [
+            ("/", ""),
+            ("//", ""),
+            ("/a", "/a /a/"),
+            ("/a/", "/a /a/"),
+            ("/a/b/c/d", "/a /a/ /a/b /a/b/ /a/b/c /a/b/c/"),
+            ("/a;b/c", ""),
+        ] {
+            let (cleared, count) = paths_of(https(), path);
+            assert_eq!(cleared, paths, "{path}");
+            let (_, shared) = paths_of(https().shared_in("b.example"), path);
+            assert_eq!(shared, 2 * count, "{path}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod app_cookies;
+mod cookies;
 mod cors;
 mod csrf;
 mod hashing;
@@ -42,6 +43,7 @@ use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
 pub use admin::AdminSettings;
 pub use app_cookies::AppCookie;
+pub use cookies::CookieSettings;
 pub use hashing::HashSettings;
 pub use headers::HeaderSettings;
 pub use limits::Limits;
@@ -89,6 +91,8 @@ pub struct Config {
     pub passwords: PasswordRules,
     /// `[passwords]`: how they are hashed.
     pub hashing: HashSettings,
+    /// `[cookies]`.
+    pub cookies: CookieSettings,
     /// `[csrf]`.
     pub trusted_origins: TrustedOrigins,
     /// `[cors]`.
@@ -195,6 +199,11 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     );
     let login = login::read(root.section("login"), &mut warnings);
     let (passwords, hashing) = passwords::read(root.section("passwords"), server.as_ref(), folder);
+    let cookies = cookies::read(
+        root.section("cookies"),
+        server.as_ref().map(|server| &*server.public_urls),
+        &mut warnings,
+    );
     let trusted_origins = csrf::read(root.section("csrf"));
     let allowed_origins = cors::read(root.section("cors"), &mut warnings);
     let headers = headers::read(root.section("headers"));
@@ -203,6 +212,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     let own = server.as_ref().map(|server| &server.prefix);
     let routes = routes::read(&mut root, folder, own, headers, &mut warnings);
     root.finish();
+    cookies::check_routes(&cookies, &routes, &mut warnings);
     let server = server?;
     admin::check_routes(server.admin_listen, &routes, &mut warnings);
     Some(Config {
@@ -220,6 +230,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         login,
         passwords,
         hashing,
+        cookies,
         trusted_origins,
         allowed_origins,
         headers,

@@ -236,7 +236,7 @@ mod tests {
     fn the_shipped_file_names_every_option() {
         let shipped = include_str!("../../config.toml");
         let sections = "server.tls server.limits observe.access_log observe.audit_log observe.traces \
-                    server storage tokens sessions login passwords csrf cors headers pages observe";
+                    server storage tokens sessions login passwords cookies csrf cors headers pages observe";
         let sections = sections.split(' ').map(|name| format!("[{name}]"));
         let others = ["[[routes]]".to_owned(), String::new()];
         for section in sections.chain(others) {

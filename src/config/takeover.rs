@@ -30,6 +30,7 @@ impl Config {
             login,
             passwords,
             hashing,
+            cookies,
             trusted_origins,
             allowed_origins,
             headers,
@@ -60,6 +61,7 @@ impl Config {
         changes.live("login", login, &new.login);
         let passwords = (passwords, hashing);
         changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
+        changes.live("cookies", cookies, &new.cookies);
         changes.live("csrf", trusted_origins, &new.trusted_origins);
         changes.live("cors", allowed_origins, &new.allowed_origins);
         changes.live("headers", headers, &new.headers);
@@ -260,6 +262,16 @@ mod tests {
         let changes = changes("", "[cors]\nallowed_origins = ['https://b.example']");
         assert_eq!(changes.applied, ["cors"]);
         assert_eq!(changes.awaiting_restart, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn cookies_are_shared_from_the_next_sign_in() {
+        let server = "public_url = 'https://a.b.example'";
+        let old = config(server, "");
+        let new = config(server, "[cookies]\ndomain = 'b.example'");
+        let (taken, changes) = old.take_over(new);
+        assert_eq!(changes.applied, ["cookies"]);
+        assert_eq!(taken.cookies.domain.as_deref(), Some("b.example"));
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Gateway {
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);
-        let cookies = Cookies::new(&config.server.public_urls);
+        let cookies = cookies(&config);
         Ok(Self {
             routes: routes(&config)?,
             authenticator: Arc::new(authenticator.noting(receipts)),
@@ -273,6 +273,14 @@ impl Gateway {
 fn admin_token(config: &Config) -> Result<Option<AdminToken>, AdminTokenError> {
     let file = config.server.admin.token_file.as_deref();
     file.map(AdminToken::load).transpose()
+}
+
+fn cookies(config: &Config) -> Cookies {
+    let cookies = Cookies::new(&config.server.public_urls);
+    match &config.cookies.domain {
+        Some(domain) => cookies.shared_in(domain),
+        None => cookies,
+    }
 }
 
 fn unusable(config: &Config, source: StoreError) -> BuildError {

@@ -142,6 +142,7 @@ where
     };
     let device = device.map(|device| gateway.cookies.set_device(&device));
     set_cookies(&mut reply, device);
+    set_cookies(&mut reply, gateway.cookies.clear_former(&parts.headers));
     let of_others = app_cookies::cleared_for_another(gateway, facts, &attempt.wanted, &tokens);
     set_cookies(&mut reply, of_others.await);
     Ok(reply)
