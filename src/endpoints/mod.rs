@@ -5,6 +5,7 @@ mod assets;
 pub mod body;
 mod handed_out;
 mod jwks;
+mod lives;
 mod login;
 mod logout;
 mod password;
@@ -33,6 +34,9 @@ use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
 use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::{LanguageTag, RequestFacts};
 use crate::session::access_token::TooLarge;
+
+pub use lives::lives;
+pub use login::TWICE;
 
 /// An endpoint's answer, or why it refuses.
 type Answer = Result<Reply, Box<Problem>>;
@@ -97,7 +101,7 @@ where
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
     match rest {
-        "/login" if reads => login::show(gateway, facts, &request.into_parts().0),
+        "/login" if reads => login::show(gateway, facts, &request.into_parts().0).await,
         "/login" if posts => login::sign_in(gateway, facts, request).await,
         "/logout" if reads => Ok(logout::ask(gateway, facts, request.headers())),
         "/logout" if posts => logout::sign_out(gateway, facts, request).await,

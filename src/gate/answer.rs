@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use url::form_urlencoded;
 
 use crate::authenticate::refusal;
+use crate::endpoints::TWICE;
 use crate::identity::{Proof, Refused};
 use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
 use crate::proxy::ForwardError;
@@ -67,6 +68,14 @@ fn own_referer<'a>(facts: &RequestFacts, request: &'a Parts) -> Option<&'a str> 
     let path = authority + referer.get(authority..)?.find('/')?;
     let (origin, path) = referer.split_at_checked(path)?;
     (Origin::parse(origin)? == facts.origin()?).then_some(path)
+}
+
+/// Sends a person of whose cookies one came twice to the sign-in page, which says so.
+pub(super) fn sort_out(prefix: &OwnPrefix, target: &str) -> Option<Reply> {
+    let target = ReturnTo::parse(target, prefix);
+    let (name, value) = TWICE;
+    let address = format!("{}&{name}={value}", login_url(prefix, target.as_str()));
+    HeaderValue::try_from(address).ok().map(see_other)
 }
 
 fn login_url(prefix: &OwnPrefix, target: &str) -> String {

@@ -240,7 +240,10 @@ fn judge_for_app(
         Ok(found) => found,
         Err(CredentialError::Ambiguous(_)) if facts.wants.redirect && is_protected(&route.rule) => {
             // A person, with cookies that somebody else set: the sign-in page clears them.
-            return Ok(challenged(gateway, facts, route, parts, Challenge::Missing));
+            let prefix = &gateway.config.server.prefix;
+            let sent = answer::sort_out(prefix, answer::target(facts, parts)).map(Judged::Reply);
+            let challenge = || challenged(gateway, facts, route, parts, Challenge::Missing);
+            return Ok(sent.unwrap_or_else(challenge));
         }
         Err(error) => return Ok(Judged::Refuse(refusal::credential_problem(error))),
     };

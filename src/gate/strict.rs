@@ -1,21 +1,16 @@
 //! Routes that believe no memory: does the session live, by the store, at this moment?
 
 use std::error::Error;
-use std::time::Duration;
 
 use http::request::Parts;
-use tokio::time::timeout;
 
 use super::{Judged, decided};
 use crate::authenticate::refusal;
+use crate::endpoints::lives;
 use crate::gateway::Gateway;
-use crate::identity::{Known, Reason, Refused, Visitor};
+use crate::identity::{Reason, Refused, Visitor};
 use crate::policy::{RevocationCheck, decide};
 use crate::request::RequestFacts;
-use crate::store::{Loaded, StoreError};
-
-/// A store that takes longer does not answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What was judged, if the route asks for no more or the store agrees; otherwise what becomes of
 /// somebody whose token was refused.
@@ -51,13 +46,4 @@ pub(super) async fn confirm(
             Judged::Refuse(refusal::unchecked_problem())
         }
     }
-}
-
-/// Whether the session lives, its user is enabled, and the token is of the present epoch.
-async fn lives(gateway: &Gateway, known: &Known) -> Result<bool, StoreError> {
-    let loaded = timeout(PATIENCE, gateway.sessions.load(known.session)).await;
-    let loaded = loaded.map_err(|_| StoreError::Busy)??;
-    Ok(loaded
-        .filter(Loaded::is_live)
-        .is_some_and(|loaded| loaded.row.user_epoch == known.session_epoch))
 }

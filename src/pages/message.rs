@@ -14,6 +14,8 @@ pub enum Message {
     ChangeDue,
     /// The page asks for a fresher sign-in than theirs.
     TooOld,
+    /// A cookie of ours came twice.
+    CameTwice,
     /// Nothing was checked: there is no try for so long.
     Wait(Duration),
     /// The new password is not accepted.
@@ -32,6 +34,7 @@ impl Message {
             Self::Wrong => language.say("message.wrong", &[]),
             Self::ChangeDue => language.say("message.change_due", &[]),
             Self::TooOld => language.say("message.too_old", &[]),
+            Self::CameTwice => language.say("problems.ambiguous_cookies.text", &[]),
             Self::Wait(time) => {
                 let time = in_words(time, language);
                 language.say("message.wait", &[("time", &time)])
@@ -105,6 +108,7 @@ mod tests {
             (Message::Wrong, "is wrong"),
             (Message::ChangeDue, "choose a new password"),
             (Message::TooOld, "sign in again"),
+            (Message::CameTwice, "twice"),
             (Message::Wait(Duration::from_secs(9)), "wait 9 seconds"),
             (
                 Message::Refused(PasswordError::TooShort { min_length: 8 }),

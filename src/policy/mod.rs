@@ -1,5 +1,6 @@
 //! May they pass? Routes, rules and the one decision about each request. Pure.
 
+pub mod astray;
 pub mod cors;
 pub mod csrf;
 pub mod decide;
@@ -9,6 +10,7 @@ pub mod routes;
 pub mod rule;
 pub mod unmet;
 
+pub use astray::{Astray, Came, Seen, astray};
 pub use cors::AllowedOrigins;
 pub use csrf::{Csrf, TrustedOrigins};
 pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};

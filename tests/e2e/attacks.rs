@@ -215,10 +215,16 @@ fn c3_people_with_two_of_our_cookies_get_to_the_page_that_clears_them() {
     let answer = navigation.send(&gateway);
     assert_eq!(answer.status, 303);
     let login = answer.header("location").expect("the sign-in page");
-    assert_eq!(login, "/vestibule/login?return_to=%2Fx");
+    assert_eq!(login, "/vestibule/login?return_to=%2Fx&after=twice");
     let page = Request::get(login).navigating().header("Cookie", &doubled);
     let page = page.send(&gateway);
-    assert_eq!((page.status, page.head.all("set-cookie").len()), (200, 2));
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("sent a cookie of this sign-in twice"));
+    let cleared = page.head.all("set-cookie");
+    for place in ["Path=/;", "Path=/x;", "Path=/x/;"] {
+        let here = cleared.iter().filter(|cookie| cookie.contains(place));
+        assert_eq!(here.count(), 2, "{place} {cleared:?}");
+    }
     let script = Request::get("/x").header("Cookie", &doubled).send(&gateway);
     assert_eq!(
         (script.status, script.error()),

@@ -45,6 +45,7 @@ mod log_secrets;
 mod logrotate;
 mod logs;
 mod long_connections;
+mod lost_cookies;
 mod manual;
 mod metrics;
 mod monitoring;

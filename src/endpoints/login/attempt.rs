@@ -28,6 +28,8 @@ pub(super) struct Attempt {
     pub(super) wanted: OpenSession,
     /// Where a form leads; `None` for JSON.
     pub(super) return_to: Option<ReturnTo>,
+    /// It came from our page: on the way there is a look at whether the cookies come back.
+    pub(super) check_cookies: bool,
 }
 
 impl Attempt {
@@ -69,6 +71,7 @@ impl Attempt {
                 },
             },
             return_to,
+            check_cookies: is_form && fields.flag("check_cookies")?,
         })
     }
 }

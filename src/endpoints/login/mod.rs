@@ -1,5 +1,6 @@
 //! `/vestibule/login`: the sign-in page, and signing in from it or from a program.
 
+mod arrival;
 mod attempt;
 mod patience;
 mod prove;
@@ -12,20 +13,20 @@ use http::{Request, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
+use self::arrival::Arrival;
 use self::attempt::Attempt;
 use self::patience::hold_back;
 use self::prove::{Outcome, prove};
 use super::body::{self, Media};
 use super::handed_out::{handed_out, set_cookies};
 use super::too_many::too_many_attempts;
-use super::{ALL_CREDENTIALS, Answer, app_cookies, refuse_cross_site};
+use super::{ALL_CREDENTIALS, Answer, app_cookies, lives, refuse_cross_site, unavailable};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
-use crate::authenticate::{CredentialError, credential_problem, credentials};
-use crate::clock::Timestamp;
+use crate::authenticate::{CredentialError, Credentials, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Visitor};
 use crate::pages::{LoginPage, Message};
-use crate::policy::{Found, ReturnTo, RevocationCheck, Route};
+use crate::policy::{Accepts, Found, ReturnTo, RevocationCheck, Route};
 use crate::reply::{self, Problem, Reply};
 use crate::request::{RequestFacts, RequestPath};
 
@@ -34,36 +35,52 @@ const WRONG: &str = "The name or the password is wrong.";
 const CHANGE_DUE: &str = "This password must be changed before you can sign in: send this request \
                           again with a new_password.";
 
-/// `GET`: the form; whoever is signed in goes on at once, unless a fresher sign-in is asked for where
-/// they go. Cookies that cannot be told apart are cleared; too many are not, or other sites that can
-/// set some could sign people out.
-pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
+const CAME_TWICE: &str = "Your browser sent a cookie of this sign-in twice: a page of this or of a \
+                          neighbouring site has set another. It was deleted, as far as that can be done \
+                          from here. If this comes again, delete the cookies of this site in your \
+                          browser's settings.";
+
+/// What the address of the sign-in page says where a cookie of ours came twice on the way to an app.
+pub const TWICE: (&str, &str) = ("after", "twice");
+
+/// What browsers sign in with.
+const COOKIES_ALONE: Accepts = Accepts {
+    header: false,
+    cookie: true,
+};
+
+/// `GET`: the form; whoever is signed in goes on at once, unless they would be sent back. Cookies that
+/// cannot be told apart are cleared; too many are not, or other sites that can set some could sign
+/// people out.
+pub(super) async fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
     let query = request.uri.query().unwrap_or_default();
     let return_to = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "return_to")
         .map(|(_, value)| value);
     let return_to = return_to_of(gateway, return_to.as_deref());
+    let arrival = Arrival::of(query);
+    if let Arrival::SignedIn = arrival {
+        return arrival::look(gateway, facts, &request.headers, &return_to);
+    }
+    let route = route_of(gateway, facts, &return_to);
+    let accepts = Accepts {
+        header: route.is_none_or(|route| route.accepts.header),
+        ..ALL_CREDENTIALS
+    };
     let profile = gateway.config.profile;
-    let credentials = credentials(&request.headers, ALL_CREDENTIALS, &gateway.cookies, profile);
-    if let Ok(credentials) = credentials {
-        let (check, now) = (RevocationCheck::Local, gateway.clock.now());
-        let visitor = gateway.authenticator.visitor(credentials, check, now);
-        if let Visitor::Known(known) = visitor {
-            if !asks_for_fresher(gateway, facts, &return_to, &known, now) {
-                return Ok(go_on(&return_to));
-            }
-            let page = LoginPage {
-                return_to: return_to.as_str(),
-                username: known.identity.name.as_str(),
-                message: Some(Message::TooOld),
-                again: true,
-                ..LoginPage::default()
-            };
-            return Ok(gateway.pages.login(&facts.reader, StatusCode::OK, &page));
+    let credentials = credentials(&request.headers, accepts, &gateway.cookies, profile);
+    let message = matches!(arrival, Arrival::Twice).then_some(Message::CameTwice);
+    if let Some(known) = known(gateway, credentials) {
+        if message.is_some() {
+            return Ok(arrival::twice(gateway, facts, &return_to, Vec::new()));
+        }
+        if let Some(reply) = go_on_or_again(gateway, facts, route, &return_to, &known).await? {
+            return Ok(reply);
         }
     }
     let page = LoginPage {
         return_to: return_to.as_str(),
+        message,
         ..LoginPage::default()
     };
     let mut reply = gateway.pages.login(&facts.reader, StatusCode::OK, &page);
@@ -72,26 +89,71 @@ pub(super) fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> 
         Err(error @ CredentialError::TooLarge) => return Err(Box::new(credential_problem(error))),
         Err(CredentialError::Several(_) | CredentialError::Malformed(_)) | Ok(_) => {}
     }
+    if message.is_some() {
+        set_cookies(&mut reply, arrival::along(gateway, &return_to));
+    }
     Ok(reply)
 }
 
-/// Whether the route of that page asks for a fresher sign-in than theirs.
-fn asks_for_fresher(
+/// Who is signed in by these, as memory has it.
+fn known(
+    gateway: &Gateway,
+    credentials: Result<Credentials<'_>, CredentialError>,
+) -> Option<Known> {
+    let (check, now) = (RevocationCheck::Local, gateway.clock.now());
+    let visitor = gateway.authenticator.visitor(credentials.ok()?, check, now);
+    match visitor {
+        Visitor::Known(known) => Some(known),
+        Visitor::Stranger | Visitor::Refused(_) | Visitor::Unchecked => None,
+    }
+}
+
+/// Sends somebody who is signed in on, unless the route would send them back: it asks for a fresher
+/// sign-in, or asks the store (`None`: by which the session is over).
+async fn go_on_or_again(
     gateway: &Gateway,
     facts: &RequestFacts,
+    route: Option<&Route>,
     return_to: &ReturnTo,
     known: &Known,
-    now: Timestamp,
-) -> bool {
-    let path = return_to.as_str().split('?').next().unwrap_or_default();
-    let Ok(path) = RequestPath::read(path) else {
-        return false;
-    };
-    let Found::Route(id) = gateway.routes.find(facts.host.as_ref(), &path) else {
-        return false;
-    };
+) -> Result<Option<Reply>, Box<Problem>> {
+    if route.is_some_and(|route| route.revocation == RevocationCheck::Strict) {
+        let lives = lives(gateway, known).await;
+        if !lives.map_err(|error| unavailable(&error))? {
+            return Ok(None);
+        }
+    }
+    let now = gateway.clock.now();
     let asked = |route: &Route| route.asks_for_fresher(known.authenticated_at, now);
-    gateway.routes.route(id).and_then(asked).is_some()
+    if route.and_then(asked).is_none() {
+        return Ok(Some(go_on(return_to)));
+    }
+    let page = LoginPage {
+        return_to: return_to.as_str(),
+        username: known.identity.name.as_str(),
+        message: Some(Message::TooOld),
+        again: true,
+        ..LoginPage::default()
+    };
+    Ok(Some(gateway.pages.login(
+        &facts.reader,
+        StatusCode::OK,
+        &page,
+    )))
+}
+
+/// The route of that page.
+fn route_of<'a>(
+    gateway: &'a Gateway,
+    facts: &RequestFacts,
+    return_to: &ReturnTo,
+) -> Option<&'a Route> {
+    let path = return_to.as_str().split(['?', '#']).next();
+    let path = RequestPath::read(path.unwrap_or_default()).ok()?;
+    match gateway.routes.find(facts.host.as_ref(), &path) {
+        Found::Route(id) => gateway.routes.route(id),
+        Found::Own { .. } | Found::Nowhere | Found::Ambiguous | Found::Misdirected => None,
+    }
 }
 
 /// `POST`: signs in. A form gets cookies and is sent on; JSON gets what it asks for.
@@ -108,7 +170,9 @@ where
     let mut fields = body::read(&parts.headers, body, patience).await?;
     if fields.media() != Some(Media::Json) {
         // JSON needs no such check: other sites cannot send it without a preflight.
-        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+        let checked = refuse_cross_site(gateway, facts, &parts.method, &parts.headers);
+        let wrong_scheme = || arrival::wrong_scheme(gateway, facts, &parts.headers);
+        checked.map_err(|problem| wrong_scheme().unwrap_or(problem))?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
     // From here on: a body that comes late must not use the time up.
@@ -134,7 +198,10 @@ where
     };
     let mut reply = match &attempt.return_to {
         Some(return_to) => {
-            let mut reply = go_on(return_to);
+            let mut reply = match attempt.check_cookies {
+                true => arrival::check(gateway, return_to),
+                false => go_on(return_to),
+            };
             set_cookies(&mut reply, gateway.cookies.set(&tokens));
             reply
         }
