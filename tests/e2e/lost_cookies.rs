@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    Browser, Gateway, PASSWORD, Request, Setup, Upstream, browser_sign_in, wait_until,
+    Gateway, Navigator, PASSWORD, Request, Setup, Upstream, browser_sign_in, wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ fn by_https(upstream: &Upstream) -> Gateway {
 fn who_signs_in_goes_on_over_one_look_at_the_cookies() {
     let upstream = Upstream::start();
     let gateway = by_https(&upstream);
-    let mut browser = Browser::default();
+    let mut browser = Navigator::default();
     let asked = browser.go(&gateway, APP, "/wiki?page=2");
     let page = asked.answer.text();
     assert!(
@@ -36,7 +36,7 @@ fn who_signs_in_goes_on_over_one_look_at_the_cookies() {
 fn a_browser_without_cookies_is_told_so_after_the_first_sign_in() {
     let upstream = Upstream::start();
     let gateway = by_https(&upstream);
-    let mut browser = Browser::without_cookies();
+    let mut browser = Navigator::without_cookies();
     let arrived = browser.sign_in(&gateway, APP, "ada", "/wiki");
     assert_eq!(arrived.answer.status, 400);
     let page = arrived.answer.text();
@@ -148,7 +148,7 @@ fn a_look_at_the_cookies_leads_to_no_other_site() {
         "/\\evil.example",
         "/vestibule/logout",
     ] {
-        let mut browser = Browser::default();
+        let mut browser = Navigator::default();
         let arrived = browser.sign_in(&gateway, APP, "ada", evil);
         assert_eq!(arrived.way.last().map(String::as_str), Some("/"), "{evil}");
     }
@@ -159,7 +159,7 @@ fn a_second_cookie_for_the_path_of_an_app_is_cleared_and_told_of() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream).start();
     let origin = "http://localhost";
-    let mut browser = Browser::default();
+    let mut browser = Navigator::default();
     browser.sign_in(&gateway, origin, "ada", "/");
     browser.take("http://localhost/", "vestibule_access=tossed; Path=/wiki");
     let told = browser.go(&gateway, origin, "/wiki/edit");
@@ -187,7 +187,7 @@ fn the_sign_in_page_clears_nothing_because_its_address_says_so() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream).start();
     let origin = "http://localhost";
-    let mut browser = Browser::default();
+    let mut browser = Navigator::default();
     browser.sign_in(&gateway, origin, "ada", "/");
     browser.go(
         &gateway,

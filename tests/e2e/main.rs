@@ -72,6 +72,7 @@ mod revocation;
 mod session_commands;
 mod session_limits;
 mod sessions;
+mod shared_sign_in;
 mod signing_in;
 mod streaming;
 mod support;
