@@ -3,6 +3,7 @@
 pub mod access_token;
 pub mod assertion;
 mod claim;
+pub mod csrf_token;
 pub mod issue;
 pub mod judge;
 mod jws;
@@ -17,6 +18,7 @@ mod signing_key;
 pub mod state;
 
 pub use access_token::{Claims, TokenError, TokenSettings};
+pub use csrf_token::CsrfKey;
 pub use issue::{Tokens, issue};
 pub use judge::{Verdict, judge};
 pub use key::{Key, KeyAlgorithm, KeyMaterial, KeyPurpose};

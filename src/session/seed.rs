@@ -2,6 +2,7 @@
 
 use crate::identity::Secret;
 use crate::identity::password::Pepper;
+use crate::session::csrf_token::CsrfKey;
 use crate::session::key::{KeyAlgorithm, KeyMaterial, KeyPurpose};
 use crate::session::key_ring::KeyError;
 
@@ -11,6 +12,8 @@ const TYPED_NAMES: &[u8] = b"vestibule-typed-names-v1";
 const PEPPER: &[u8] = b"vestibule-pepper-v1";
 /// What the key is for whose beginning names the pepper.
 const PEPPER_NAME: &[u8] = b"vestibule-pepper-name-v1";
+/// What the key is for with which pages show that they are ours.
+const CSRF: &[u8] = b"vestibule-csrf-v1";
 
 /// The key that other keys are derived from. It stays as long as the installation.
 #[derive(Clone, Debug)]
@@ -48,6 +51,11 @@ impl Seed {
         Pepper::new([a, b, c, d, e, f, g, h], self.derive(PEPPER))
     }
 
+    /// What pages show that they are ours with.
+    pub fn csrf_key(&self) -> CsrfKey {
+        CsrfKey::new(&self.derive(CSRF))
+    }
+
     fn derive(&self, label: &[u8]) -> Secret<[u8; 32]> {
         self.0.derive(b"vestibule-seed", label)
     }
@@ -56,8 +64,8 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::PasswordHash;
     use crate::identity::password::{Argon2Cost, HashPolicy};
+    use crate::identity::{PasswordHash, SessionId};
     use crate::session::key_ring::samples::{key, keys};
 
     #[test]
@@ -78,6 +86,10 @@ mod tests {
         assert_eq!(hash(1), hash(1));
         assert!(hash(1).scheme(Some(&seed(1).pepper())).is_some());
         assert!(hash(1).scheme(Some(&seed(2).pepper())).is_none());
+        let session = SessionId::from_bytes([3; 16]);
+        let csrf = |byte| seed(byte).csrf_key().token(session);
+        assert_eq!(csrf(1), csrf(1));
+        assert_ne!(csrf(1), csrf(2));
         assert_eq!(format!("{:?}", seed(1)), "Seed(***)");
     }
 
