@@ -38,6 +38,8 @@ pub enum Detail {
     Body,
     /// In a token where only refresh tokens are taken.
     Refresh,
+    /// In the value by which pages show that they are ours: it is another.
+    OtherToken,
 }
 
 /// A refusal or failure as the caller is told it.
@@ -59,6 +61,10 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The methods that would have been allowed, for a 405.
     pub allow: Option<&'static str>,
+    /// The headers on which the refusal depends.
+    pub vary: Option<&'static str>,
+    /// Where a person can go on; `None` is the start of the site.
+    pub back: Option<String>,
 }
 
 impl Problem {
@@ -77,6 +83,8 @@ impl Problem {
             login_url: None,
             retry_after: None,
             allow: None,
+            vary: None,
+            back: None,
         }
     }
 
@@ -103,6 +111,14 @@ impl Problem {
         self
     }
 
+    /// The same problem, which depends on these headers.
+    pub fn varying_by(self, headers: &'static str) -> Self {
+        Self {
+            vary: Some(headers),
+            ..self
+        }
+    }
+
     /// The same problem with this detail.
     pub fn about(self, detail: Detail) -> Self {
         Self { detail, ..self }
@@ -122,6 +138,9 @@ impl Problem {
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(vary) = self.vary {
+            headers.append(header::VARY, HeaderValue::from_static(vary));
         }
     }
 

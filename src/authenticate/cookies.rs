@@ -12,7 +12,7 @@ use crate::login::DeviceId;
 use crate::request::language::LANGUAGE_COOKIE;
 use crate::request::reserved::is_reserved_cookie;
 use crate::request::{LanguageTag, Origin, Scheme};
-use crate::session::{Delivery, Tokens};
+use crate::session::{CsrfKey, Delivery, Tokens};
 use crate::store::defences::DEVICE_KNOWN_FOR;
 
 /// All cookies of a request together may have this many bytes.
@@ -34,6 +34,8 @@ pub struct Cookies {
     attributes: Box<str>,
     /// Those of one host, which a browser may still hold from before they were shared.
     former: Option<Names>,
+    /// What the value for scripts of our own pages is made with, where there is one.
+    csrf_key: Option<CsrfKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,7 @@ struct Names {
     refresh: Box<str>,
     device: Box<str>,
     language: Box<str>,
+    csrf: Box<str>,
 }
 
 /// The values of our cookies in one request. A value that is not text is given as the empty one,
@@ -72,9 +75,11 @@ impl Cookies {
                 refresh: shared(&self.names.refresh),
                 device: shared(&self.names.device),
                 language: shared(&self.names.language),
+                csrf: shared(&self.names.csrf),
             },
             attributes: format!("; Domain={domain}{ALONE}").into(),
             former: Some(self.names),
+            csrf_key: self.csrf_key,
         }
     }
 
@@ -92,10 +97,25 @@ impl Cookies {
                 refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
                 device: format!("{prefix}vestibule_device{suffix}").into(),
                 language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
+                csrf: format!("{prefix}vestibule_csrf{suffix}").into(),
             },
             attributes: attributes.into(),
             former: None,
+            csrf_key: None,
         }
+    }
+
+    /// The same, which carry to scripts of our own pages what they must show.
+    pub fn with_csrf(self, key: CsrfKey) -> Self {
+        Self {
+            csrf_key: Some(key),
+            ..self
+        }
+    }
+
+    /// The name of the cookie that does. It is never read: what comes back in it proves nothing.
+    pub fn csrf_name(&self) -> &str {
+        &self.names.csrf
     }
 
     /// Whether a browser keeps them under https only.
@@ -196,27 +216,38 @@ impl Cookies {
         let access = |ends| self.cookie(&self.names.access, &tokens.access.text, keep(ends));
         let refresh_ends = tokens.refresh_expires_at.since(tokens.issued_at).as_secs();
         let access_ends = tokens.access.expires_at.since(tokens.issued_at).as_secs();
-        match tokens.delivery {
-            Delivery::Token => Vec::new(),
+        let mut cookies = match tokens.delivery {
+            Delivery::Token => return Vec::new(),
             Delivery::Hybrid => vec![refresh(refresh_ends)],
             Delivery::Cookie => vec![refresh(refresh_ends), access(access_ends)],
+        };
+        if let Some(key) = &self.csrf_key {
+            let token = key.token(tokens.session);
+            let span = keep(refresh_ends);
+            // Scripts of our own pages read it.
+            let attributes = self.attributes.replace("; HttpOnly", "");
+            cookies.push(written(&self.names.csrf, &token, span, &attributes));
         }
+        cookies
     }
 
-    /// The `Set-Cookie` values that clear both. Where the hosts of a domain share them: also those that
-    /// this host has for itself under the same names, which only a page of its own can have set, and
-    /// those from before they were shared.
+    /// The `Set-Cookie` values that clear them all, but for the device's. Where the hosts of a domain
+    /// share them: also those that this host has for itself under the same names, which only a page of
+    /// its own can have set, and those from before they were shared.
     pub fn clear(&self) -> Vec<HeaderValue> {
-        let both = [&self.names.refresh, &self.names.access];
-        let mut cleared: Vec<HeaderValue> = both
-            .iter()
-            .map(|name| clearing(name, &self.attributes))
-            .collect();
+        let mut cleared = self.clear_pair(&self.names, &self.attributes);
         if let Some(former) = &self.former {
-            let alone = both.into_iter().chain([&former.refresh, &former.access]);
-            cleared.extend(alone.map(|name| clearing(name, ALONE)));
+            cleared.extend(self.clear_pair(&self.names, ALONE));
+            cleared.extend(self.clear_pair(former, ALONE));
         }
         cleared
+    }
+
+    /// The same for those that are called so.
+    fn clear_pair(&self, names: &Names, attributes: &str) -> Vec<HeaderValue> {
+        let csrf = self.csrf_key.as_ref().map(|_| &names.csrf);
+        let all = [&names.refresh, &names.access].into_iter().chain(csrf);
+        all.map(|name| clearing(name, attributes)).collect()
     }
 
     /// The `Set-Cookie` values that clear what this browser still sends from before its cookies were
@@ -228,11 +259,16 @@ impl Cookies {
         let fields = headers.get_all(COOKIE).iter();
         let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
         let sent: Vec<&[u8]> = cookies.filter_map(parts).map(|(name, _)| name).collect();
-        [&former.refresh, &former.access, &former.device]
-            .into_iter()
-            .filter(|name| sent.contains(&name.as_bytes()))
-            .map(|name| clearing(name, ALONE))
-            .collect()
+        [
+            &former.refresh,
+            &former.access,
+            &former.device,
+            &former.csrf,
+        ]
+        .into_iter()
+        .filter(|name| sent.contains(&name.as_bytes()))
+        .map(|name| clearing(name, ALONE))
+        .collect()
     }
 
     /// The `Set-Cookie` values that clear what others have set under our names for some of the paths that
@@ -268,14 +304,23 @@ impl Cookies {
     }
 
     fn cookie(&self, name: &str, token: &Secret<String>, seconds: Option<u64>) -> HeaderValue {
-        let (value, attributes) = (token.expose(), &self.attributes);
-        let mut field = match seconds {
-            Some(seconds) => field(format!("{name}={value}; Max-Age={seconds}{attributes}")),
-            None => field(format!("{name}={value}{attributes}")),
-        };
-        field.set_sensitive(true);
-        field
+        written(name, token, seconds, &self.attributes)
     }
+}
+
+fn written(
+    name: &str,
+    value: &Secret<String>,
+    seconds: Option<u64>,
+    attributes: &str,
+) -> HeaderValue {
+    let value = value.expose();
+    let mut field = match seconds {
+        Some(seconds) => field(format!("{name}={value}; Max-Age={seconds}{attributes}")),
+        None => field(format!("{name}={value}{attributes}")),
+    };
+    field.set_sensitive(true);
+    field
 }
 
 /// Shows which cookies came, and nothing of them.

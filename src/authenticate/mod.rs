@@ -3,6 +3,7 @@
 pub mod admin_token;
 pub mod cookies;
 pub mod credentials;
+mod csrf;
 mod pace;
 mod receipt;
 pub mod refresh;
@@ -15,6 +16,7 @@ pub mod verify;
 pub use admin_token::{AdminToken, AdminTokenError, admin_token_to_show};
 pub use cookies::Cookies;
 pub use credentials::{CredentialError, Credentials, bearer, credentials, holds_ours, is_ours};
+pub use csrf::CsrfGuard;
 pub use receipt::Receipts;
 pub use refresh::{Judged, Occasion, RefreshError, Refreshed, Refresher};
 pub use refusal::{challenge_problem, credential_problem};

@@ -121,16 +121,6 @@ pub fn unchecked_problem() -> Problem {
     )
 }
 
-/// 403 for a request that another site may have sent.
-pub fn csrf_problem() -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        "csrf_rejected",
-        "The request seems to come from another site. Send it from this site's own pages, with a \
-         Bearer token, or add its origin to csrf.trusted_origins.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

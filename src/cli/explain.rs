@@ -40,7 +40,8 @@ pub(super) struct Question {
     /// Ask as somebody who is not signed in, which is the default.
     #[arg(long, conflicts_with = "user")]
     as_stranger: bool,
-    /// The user comes with a browser's cookie; without this, with a Bearer token where one is taken.
+    /// The user comes with a browser's cookies, and with what the app's pages show where csrf.mode asks
+    /// for it; without this, with a Bearer token where one is taken.
     #[arg(long, requires = "user")]
     cookie: bool,
     /// The user's access token has expired.

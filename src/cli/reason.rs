@@ -91,8 +91,8 @@ fn refusal(asker: &Asker, explanation: &Explanation, problem: &Problem) -> Strin
         ("token_expired", _) => "the access token has expired".to_owned(),
         ("token_revoked", _) => "the session has ended".to_owned(),
         ("csrf_rejected", _) => {
-            "browsers send cookies unasked, and nothing says that this site's own pages sent this"
-                .to_owned()
+            let seen = explanation.seen.as_deref().unwrap_or_default();
+            format!("browsers send cookies unasked, and another site may have sent this: {seen}")
         }
         ("not_found", _) => "the host is served, but no route has this path".to_owned(),
         ("misdirected_request", _) => {

@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::identity::password::PasswordRules;
-use crate::policy::{AllowedOrigins, Routes, TrustedOrigins};
+use crate::policy::{AllowedOrigins, CsrfSettings, Routes};
 use crate::reply::Profile;
 use crate::session::{KeySettings, SessionSettings, Staleness, TokenSettings};
 
@@ -94,7 +94,7 @@ pub struct Config {
     /// `[cookies]`.
     pub cookies: CookieSettings,
     /// `[csrf]`.
-    pub trusted_origins: TrustedOrigins,
+    pub csrf: CsrfSettings,
     /// `[cors]`.
     pub allowed_origins: AllowedOrigins,
     /// `[headers]`.
@@ -204,7 +204,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         server.as_ref().map(|server| &*server.public_urls),
         &mut warnings,
     );
-    let trusted_origins = csrf::read(root.section("csrf"));
+    let csrf = csrf::read(root.section("csrf"), &mut warnings);
     let allowed_origins = cors::read(root.section("cors"), &mut warnings);
     let headers = headers::read(root.section("headers"));
     let pages = pages::read(root.section("pages"), folder);
@@ -231,7 +231,7 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
         passwords,
         hashing,
         cookies,
-        trusted_origins,
+        csrf,
         allowed_origins,
         headers,
         pages,

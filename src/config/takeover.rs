@@ -31,7 +31,7 @@ impl Config {
             passwords,
             hashing,
             cookies,
-            trusted_origins,
+            csrf,
             allowed_origins,
             headers,
             pages,
@@ -62,7 +62,7 @@ impl Config {
         let passwords = (passwords, hashing);
         changes.live("passwords", &passwords, &(&new.passwords, &new.hashing));
         changes.live("cookies", cookies, &new.cookies);
-        changes.live("csrf", trusted_origins, &new.trusted_origins);
+        changes.live("csrf", csrf, &new.csrf);
         changes.live("cors", allowed_origins, &new.allowed_origins);
         changes.live("headers", headers, &new.headers);
         changes.live("pages", pages, &new.pages);
@@ -229,11 +229,7 @@ mod tests {
             ("", "[passwords]\nargon2_passes = 3", vec!["passwords"]),
             ("", "[passwords]\ntemporary_ttl = '1h'", vec!["passwords"]),
             ("", "max_auth_age = '1m'", vec!["routes"]),
-            (
-                "",
-                "[csrf]\ntrusted_origins = ['https://b.example']",
-                vec!["csrf"],
-            ),
+            ("", "[csrf]\nmode = 'both'", vec!["csrf"]),
             ("", "[headers]\nforwarded = true", vec!["headers"]),
             (
                 "",

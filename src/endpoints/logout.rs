@@ -10,8 +10,9 @@ use http_body::Body;
 
 use super::app_cookies;
 use super::body::{self, Media};
+use super::forged::{Cookied, FIELD, refuse_forged, sent};
 use super::handed_out::set_cookies;
-use super::{Answer, about_body, login_url, refuse_cross_site, to_its_end, unavailable};
+use super::{Answer, about_body, login_url, to_its_end, unavailable};
 use crate::authenticate::cookies::CookiePair;
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{missing_token, refused_token};
@@ -27,11 +28,14 @@ use crate::store::{Loaded, StoreError};
 /// `GET`: asks, and changes nothing. Without our cookies there is nothing to ask: a form that signed
 /// out is sent here, too.
 pub(super) fn ask(gateway: &Gateway, facts: &RequestFacts, headers: &HeaderMap) -> Reply {
-    if gateway.cookies.read(headers) == Ok(CookiePair::default()) {
-        gateway.pages.signed_out(&facts.reader)
-    } else {
-        gateway.pages.logout(&facts.reader)
+    let pair = gateway.cookies.read(headers);
+    if pair == Ok(CookiePair::default()) {
+        return gateway.pages.signed_out(&facts.reader);
     }
+    let sessions = pair.map_or_else(|_| Vec::new(), |pair| cookied(gateway, pair));
+    let session = sessions.first();
+    let token = session.and_then(|session| gateway.csrf.token(*session));
+    gateway.pages.logout(&facts.reader, token.as_ref())
 }
 
 /// `POST`: ends every session that a presented token belongs to; with `everywhere`, and if one of them
@@ -48,7 +52,8 @@ where
     let patience = gateway.config.server.limits.body_timeout;
     let fields = body::read(&parts.headers, body, patience).await;
     let mut fields = fields.map_err(about_body)?;
-    fields.only(&["refresh_token", "everywhere"])?;
+    fields.only(&["refresh_token", "everywhere", FIELD])?;
+    let in_form = fields.text(FIELD)?;
     let everywhere = fields.flag("everywhere")?;
     let in_body = fields.text("refresh_token")?;
     let in_header = bearer(&parts.headers, gateway.config.profile).map_err(credential_problem)?;
@@ -56,7 +61,12 @@ where
     let pair = pair.map_err(credential_problem)?;
     let by_cookie = pair != CookiePair::default();
     if by_cookie && in_header.is_none() {
-        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+        let sent = sent(facts, &parts.method, &parts.headers, in_form.as_deref());
+        let cookied = Cookied {
+            sessions: &cookied(gateway, pair),
+            known: None,
+        };
+        refuse_forged(gateway, facts, &sent, cookied)?;
     }
 
     let presented = [in_header, in_body.as_deref(), pair.refresh, pair.access];
@@ -91,8 +101,13 @@ where
     Ok(reply)
 }
 
+/// The sessions of the cookies that are authentic.
+fn cookied(gateway: &Gateway, pair: CookiePair<'_>) -> Vec<SessionId> {
+    sessions_of(gateway, [pair.refresh, pair.access])
+}
+
 /// The sessions of all authentic tokens among these, live or over, of either type.
-fn sessions_of(gateway: &Gateway, presented: [Option<&str>; 4]) -> Vec<SessionId> {
+fn sessions_of<const N: usize>(gateway: &Gateway, presented: [Option<&str>; N]) -> Vec<SessionId> {
     let session_of = |text| match RefreshToken::parse(text, &gateway.ring.now()) {
         Ok(token) => Some(token.session),
         Err(_) => {

@@ -3,6 +3,7 @@
 mod app_cookies;
 mod assets;
 pub mod body;
+mod forged;
 mod handed_out;
 mod jwks;
 mod lives;
@@ -24,13 +25,13 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 
 use self::handed_out::set_cookies;
-use crate::authenticate::refusal::{absence, csrf_problem, refused_token, unchecked_problem};
+use crate::authenticate::refusal::{absence, refused_token, unchecked_problem};
 use crate::authenticate::{Credentials, challenge_problem, credential_problem, credentials};
 use crate::gateway::Gateway;
-use crate::identity::{Known, Proof, Reason, Visitor};
+use crate::identity::{Known, Reason, Visitor};
 use crate::login::Caller;
 use crate::observe::Source;
-use crate::policy::{Accepts, Challenge, Csrf, RevocationCheck, csrf};
+use crate::policy::{Accepts, Challenge, RevocationCheck};
 use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::{LanguageTag, RequestFacts};
 use crate::session::access_token::TooLarge;
@@ -160,20 +161,6 @@ fn known(gateway: &Gateway, headers: &HeaderMap, visitor: Visitor) -> Result<Kno
     ))
 }
 
-/// The visitor who changes something: whose cookies must not have been sent by another site.
-fn signed_in_to_change(
-    gateway: &Gateway,
-    facts: &RequestFacts,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Known, Box<Problem>> {
-    let known = signed_in(gateway, headers)?;
-    if known.proof == Proof::Cookie {
-        refuse_cross_site(gateway, facts, method, headers)?;
-    }
-    Ok(known)
-}
-
 /// What is wrong with a body that may hold a refresh token.
 fn about_body(mut problem: Box<Problem>) -> Box<Problem> {
     problem.detail = Detail::Body;
@@ -244,21 +231,6 @@ fn caller(gateway: &Gateway, facts: &RequestFacts, headers: &HeaderMap) -> Calle
         device: gateway.cookies.device(headers),
         audit: gateway.audit.clone(),
         source: Source::of(facts),
-    }
-}
-
-/// Refuses what another site may have sent.
-fn refuse_cross_site(
-    gateway: &Gateway,
-    facts: &RequestFacts,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<(), Box<Problem>> {
-    let own = facts.origin();
-    let trusted = &gateway.config.trusted_origins;
-    match csrf::judge(method, facts.is_websocket, headers, own.as_ref(), trusted) {
-        Csrf::Pass => Ok(()),
-        Csrf::Reject => Err(Box::new(csrf_problem())),
     }
 }
 

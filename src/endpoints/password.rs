@@ -7,11 +7,10 @@ use http::{Request, StatusCode};
 use http_body::Body;
 
 use super::body::{self, invalid};
+use super::forged::{FIELD, signed_in_to_change_by_form};
 use super::handed_out::handed_out;
 use super::too_many::too_many_attempts;
-use super::{
-    Answer, caller, session_over, signed_in_to_change, to_its_end, too_many_groups, unavailable,
-};
+use super::{Answer, caller, session_over, to_its_end, too_many_groups, unavailable};
 use crate::authenticate::last_token_ends;
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::gateway::Gateway;
@@ -34,10 +33,10 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (parts, body) = request.into_parts();
-    let known = signed_in_to_change(gateway, facts, &parts.method, &parts.headers)?;
     let patience = gateway.config.server.limits.body_timeout;
     let mut fields = body::read(&parts.headers, body, patience).await?;
-    fields.only(&["current_password", "new_password"])?;
+    let known = signed_in_to_change_by_form(gateway, facts, &parts, &mut fields)?;
+    fields.only(&["current_password", "new_password", FIELD])?;
     let current = Secret::new(fields.required("current_password")?);
     let new = Secret::new(fields.required("new_password")?);
     let rules = &gateway.config.passwords;

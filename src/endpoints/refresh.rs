@@ -5,12 +5,10 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
 use super::body::{self, Media};
+use super::forged::{Cookied, refuse_forged, sent};
 use super::handed_out::{handed_out, set_cookies};
 use super::too_many::too_many_attempts;
-use super::{
-    ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, refuse_cross_site,
-    too_many_groups,
-};
+use super::{ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, too_many_groups};
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{absence, missing_token, refused_token};
 use crate::authenticate::{CredentialError, RefreshError, Refreshed, credential_problem};
@@ -19,6 +17,7 @@ use crate::identity::Reason;
 use crate::observe::Source;
 use crate::reply::{Detail, Problem};
 use crate::request::RequestFacts;
+use crate::session::RefreshToken;
 
 /// Exchanges the refresh token, in the delivery that its session was opened with.
 pub(super) async fn refresh<B>(
@@ -44,7 +43,14 @@ where
         }));
     };
     if presented.by_cookie_only {
-        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+        let session = RefreshToken::parse(token, &gateway.ring.now()).ok();
+        let session = session.map(|token| token.session);
+        let cookied = Cookied {
+            sessions: session.as_slice(),
+            known: None,
+        };
+        let sent = sent(facts, &parts.method, &parts.headers, None);
+        refuse_forged(gateway, facts, &sent, cookied)?;
     }
     let outcome = gateway.refresher.refresh(token, &Source::of(facts)).await;
     match &*outcome {

@@ -8,7 +8,7 @@ use crate::authenticate::Renewal;
 use crate::clock::Timestamp;
 use crate::gateway::Gateway;
 use crate::identity::{
-    DisplayName, Email, GroupName, Identity, SessionId, UserId, UserName, Visitor,
+    DisplayName, Email, GroupName, Identity, Secret, SessionId, UserId, UserName, Visitor,
 };
 use crate::reply::{self, Problem};
 use crate::session::{Delivery, RefreshToken, SessionRow, Verdict, judge};
@@ -18,6 +18,9 @@ use crate::store::Loaded;
 struct WhoAmI<'a> {
     user: UserFacts<'a>,
     session: SessionFacts,
+    /// What pages show to change something, where they are asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +66,8 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap) -> Answer {
             }) = live
             {
                 let identity = Identity::from(&user);
-                let told = facts(&identity, &row, None, now);
+                let token = gateway.csrf.token(row.id);
+                let told = facts(&identity, &row, None, now, token.as_ref());
                 return Ok(reply::json(StatusCode::OK, &told));
             }
             visitor
@@ -76,7 +80,8 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap) -> Answer {
     // Our memory may not have heard of its end yet.
     let live = loaded.filter(Loaded::is_live).ok_or_else(session_over)?;
     let access = Some((known.expires_at, now));
-    let told = facts(&known.identity, &live.row, access, live.now);
+    let token = gateway.csrf.token(known.session);
+    let told = facts(&known.identity, &live.row, access, live.now, token.as_ref());
     Ok(reply::json(StatusCode::OK, &told))
 }
 
@@ -105,6 +110,7 @@ fn facts<'a>(
     row: &SessionRow,
     access: Option<(Timestamp, Timestamp)>,
     now: Timestamp,
+    csrf_token: Option<&'a Secret<String>>,
 ) -> WhoAmI<'a> {
     let ends = row.expires_at();
     WhoAmI {
@@ -126,5 +132,6 @@ fn facts<'a>(
             absolute_expires_in: row.absolute_expires_at.since(now).as_secs(),
             provider: "local",
         },
+        csrf_token: csrf_token.map(|token| token.expose().as_str()),
     }
 }

@@ -6,9 +6,10 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use super::app_cookies;
+use super::forged::signed_in_to_change;
 use super::handed_out::set_cookies;
 use super::logout::end;
-use super::{Answer, not_found, session_over, signed_in, signed_in_to_change, unavailable};
+use super::{Answer, not_found, session_over, signed_in, unavailable};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, SessionId};
 use crate::reply::{self, Problem};

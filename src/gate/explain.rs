@@ -19,7 +19,7 @@ use crate::policy::{Accepts, Found, RouteId};
 use crate::reply::{Problem, Reply};
 use crate::request::id::X_REQUEST_ID;
 use crate::request::trace::{TRACEPARENT, TRACESTATE};
-use crate::request::{Connection, RequestFacts};
+use crate::request::{Ambiguous, Connection, RequestFacts};
 use crate::session::access_token::{self, Mint, TooLarge};
 use crate::session::{Delivery, RefreshToken};
 
@@ -78,6 +78,8 @@ pub struct Explanation {
     pub proof: Option<Proof>,
     /// Whether the session would be renewed before.
     pub renewed: bool,
+    /// What of the request speaks against it, where another site may have sent it.
+    pub seen: Option<String>,
     /// What would be answered.
     pub outcome: Outcome,
 }
@@ -104,6 +106,20 @@ pub enum Outcome {
 
 /// What stands for the id, and for the place in a trace, that every request gets.
 const NEW_ID: &str = "(made for each request)";
+
+impl Explanation {
+    /// Of what cannot be read in one way.
+    fn unreadable(why: &Ambiguous) -> Self {
+        Self {
+            facts: None,
+            route: None,
+            proof: None,
+            renewed: false,
+            seen: None,
+            outcome: Outcome::Refuse(answer::ambiguous(why)),
+        }
+    }
+}
 
 impl SessionState {
     const fn id(self) -> SessionId {
@@ -168,15 +184,7 @@ impl Explainer {
         }
         let facts = match read_facts(gateway, &parts, connection) {
             Ok(facts) => facts,
-            Err(ambiguous) => {
-                return Ok(Explanation {
-                    facts: None,
-                    route: None,
-                    proof: None,
-                    renewed: false,
-                    outcome: Outcome::Refuse(answer::ambiguous(&ambiguous)),
-                });
-            }
+            Err(ambiguous) => return Ok(Explanation::unreadable(&ambiguous)),
         };
         let route = match gateway.routes.find(facts.host.as_ref(), &facts.path) {
             Found::Route(id) => Some(id),
@@ -211,6 +219,7 @@ impl Explainer {
             route,
             proof,
             renewed,
+            seen: notes.seen,
             outcome,
         })
     }
@@ -273,7 +282,21 @@ impl Explainer {
         if let Some(value) = value {
             headers.append(name, value);
         }
+        if proof == Proof::Cookie {
+            self.show_token(headers, *session);
+        }
         Ok(Some(proof))
+    }
+
+    /// Puts in what the app's pages show, unless the asker shows something.
+    fn show_token(&self, headers: &mut HeaderMap, session: SessionState) {
+        let guard = &self.gateway.csrf;
+        if let (Some(name), Some(token)) = (guard.header(), guard.token(session.id()))
+            && !headers.contains_key(name)
+            && let Ok(value) = HeaderValue::from_str(token.expose())
+        {
+            headers.insert(name, value);
+        }
     }
 
     /// What a browser sends: both cookies.

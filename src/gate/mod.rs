@@ -24,7 +24,7 @@ use crate::authenticate::{
 use crate::clock::Timestamp;
 use crate::endpoints;
 use crate::gate::cors::Sender;
-use crate::gate::forged::{is_from_elsewhere, may_be_forged};
+use crate::gate::forged::{rejected, suspicion, suspicion_of};
 use crate::gate::notes::Notes;
 use crate::gate::observed::Noted;
 use crate::gate::reading::facts;
@@ -261,9 +261,8 @@ fn judge_for_app(
                 Cookies::Decide(visitor) => visitor,
                 Cookies::Present(presented, otherwise) => {
                     notes.asking(&otherwise);
-                    if is_from_elsewhere(gateway, facts, parts) {
-                        notes.denial = Some(Denial::CrossSite);
-                        return Ok(Judged::Refuse(refusal::csrf_problem()));
+                    if let Some(why) = suspicion_of(gateway, facts, presented.session, parts) {
+                        return Ok(rejected(gateway, route, &why, notes));
                     }
                     return Err(Box::new(Renewing {
                         route: id,
@@ -290,9 +289,8 @@ fn conclude(
     notes: &mut Notes,
 ) -> Judged {
     notes.asking(&visitor);
-    if may_be_forged(gateway, facts, &route.rule, &visitor, parts) {
-        notes.denial = Some(Denial::CrossSite);
-        return Judged::Refuse(refusal::csrf_problem());
+    if let Some(why) = suspicion(gateway, facts, &route.rule, &visitor, parts) {
+        return rejected(gateway, route, &why, notes);
     }
     let decision = decide(id, route, visitor, manner.now);
     if let Decision::Deny = decision {

@@ -16,6 +16,8 @@ use crate::request::RequestFacts;
 pub(super) struct Notes {
     pub(super) route: Option<RouteId>,
     pub(super) denial: Option<Denial>,
+    /// What of the request spoke against it.
+    pub(super) seen: Option<String>,
     asking: Option<(Arc<Identity>, SessionId)>,
 }
 
@@ -38,11 +40,13 @@ impl Notes {
             return;
         };
         noted.destination = Destination::Route(id);
-        if let (Some(reason), Some((identity, session))) = (self.denial, &self.asking) {
+        if let Some(reason) = self.denial {
+            let asking = self.asking.as_ref();
             let event = Event::Denied {
                 reason,
-                user: (&**identity).into(),
-                session_id: *session,
+                seen: self.seen.as_deref(),
+                user: asking.map(|(identity, _)| (&**identity).into()),
+                session_id: asking.map(|(_, session)| *session),
                 route: route.name.as_str(),
             };
             gateway.audit.tell(&Source::of(facts), event);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::authenticate::{
-    AdminToken, AdminTokenError, Authenticator, Cookies, Flights, Receipts, Refresher,
+    AdminToken, AdminTokenError, Authenticator, Cookies, CsrfGuard, Flights, Receipts, Refresher,
     SharedRefresher,
 };
 use crate::clock::Clock;
@@ -55,6 +55,8 @@ pub struct Gateway {
     pub defences: Arc<dyn Defences>,
     /// Our cookies.
     pub cookies: Cookies,
+    /// Whether another site may have sent what came with them.
+    pub csrf: CsrfGuard,
     /// Who is asking.
     pub authenticator: Arc<Authenticator>,
     /// Exchanges refresh tokens.
@@ -167,7 +169,7 @@ impl Gateway {
         let grace = config.sessions.grace;
         let receipts = Receipts::new(Arc::clone(&sessions), grace, background.0.clone());
         let authenticator = authenticator(&config, &ring, &revocations, &metrics);
-        let cookies = cookies(&config);
+        let (cookies, csrf) = cookies(&config, &ring);
         Ok(Self {
             routes: routes(&config)?,
             authenticator: Arc::new(authenticator.noting(receipts)),
@@ -204,6 +206,7 @@ impl Gateway {
             sessions,
             defences,
             cookies,
+            csrf,
             login,
             background,
             readiness,
@@ -275,14 +278,6 @@ fn admin_token(config: &Config) -> Result<Option<AdminToken>, AdminTokenError> {
     file.map(AdminToken::load).transpose()
 }
 
-fn cookies(config: &Config) -> Cookies {
-    let cookies = Cookies::new(&config.server.public_urls);
-    match &config.cookies.domain {
-        Some(domain) => cookies.shared_in(domain),
-        None => cookies,
-    }
-}
-
 fn unusable(config: &Config, source: StoreError) -> BuildError {
     let storage = config.storage.to_string();
     BuildError::Store { storage, source }
@@ -296,6 +291,22 @@ fn routes(config: &Config) -> Result<Routes, RouteError> {
         config.server.prefix.clone(),
         hosts.map(|origin| origin.host.clone()).collect(),
     )
+}
+
+/// Our cookies, and what judges requests that live by them.
+fn cookies(config: &Config, ring: &SharedRing) -> (Cookies, CsrfGuard) {
+    let key = ring.now().seed().csrf_key();
+    let cookies = Cookies::new(&config.server.public_urls);
+    let cookies = match &config.cookies.domain {
+        Some(domain) => cookies.shared_in(domain),
+        None => cookies,
+    };
+    let guard = CsrfGuard::new(config.csrf.clone(), key.clone(), cookies.csrf_name());
+    let cookies = match config.csrf.asks_for_token() {
+        true => cookies.with_csrf(key),
+        false => cookies,
+    };
+    (cookies, guard)
 }
 
 fn refresher(

@@ -19,6 +19,7 @@ use self::assets::{Asset, STYLE_FILE};
 use self::languages::{Language, Languages};
 use self::rendering::{TEMPLATES, Templates};
 use crate::config::PagesSettings;
+use crate::identity::Secret;
 use crate::policy::OwnPrefix;
 use crate::reply::{self, Profile, Reply};
 use crate::request::{LanguageTag, Reader};
@@ -158,9 +159,12 @@ impl Pages {
         self.page(reader, status, "login.html", &values)
     }
 
-    /// The page that asks whether to sign out.
-    pub fn logout(&self, reader: &Reader) -> Reply {
-        let values = context! { languages => self.offered.clone() };
+    /// The page that asks whether to sign out, with what shows that it is ours where that is asked for.
+    pub fn logout(&self, reader: &Reader, csrf_token: Option<&Secret<String>>) -> Reply {
+        let values = context! {
+            csrf_token => csrf_token.map(Secret::expose),
+            languages => self.offered.clone(),
+        };
         self.page(reader, StatusCode::OK, "logout.html", &values)
     }
 
@@ -224,7 +228,7 @@ impl Pages {
         let sample = context! {
             return_to => "/", username => "ada", message => "…", alarm => true, again => false, remember => true,
             new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
-            text => "…", detail => "…", login_url => "/", status => 404, code => "not_found",
+            text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/", status => 404, code => "not_found",
         };
         for (name, _) in TEMPLATES {
             theirs.try_out(name, &sample)?;

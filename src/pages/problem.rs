@@ -71,11 +71,13 @@ impl Pages {
             .language(reader)
             .map(|language| words(problem, language));
         let (title, text) = words.unwrap_or_default();
-        let tells_more = TOLD_IN_DETAIL.contains(&problem.code);
+        let is_csrf = problem.code == "csrf_rejected";
+        let tells_more = is_csrf || TOLD_IN_DETAIL.contains(&problem.code);
         let values = context! {
             title => title,
             text => text,
             detail => tells_more.then_some(&*problem.description),
+            back => is_csrf.then(|| problem.back.as_deref().unwrap_or("/")),
             login_url => problem.login_url.as_deref(),
             status => problem.status.as_u16(),
             code => problem.code,

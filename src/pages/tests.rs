@@ -65,7 +65,11 @@ async fn pages_are_small_and_shut_in() {
             ..LoginPage::default()
         };
         let login = pages.login(&reader, StatusCode::OK, &page);
-        for reply in [pages.logout(&reader), pages.signed_out(&reader), login] {
+        for reply in [
+            pages.logout(&reader, None),
+            pages.signed_out(&reader),
+            login,
+        ] {
             let headers = reply.headers().clone();
             assert_eq!(headers["x-frame-options"], "DENY");
             assert_eq!(headers["cache-control"], "no-store");
@@ -104,7 +108,7 @@ async fn files_replace_pages_and_add_languages() {
     let german = "[language]\nname = 'Deutsch'\n[logout]\ntitle = 'Abmelden?'";
     let pages = with(&[("logout.html", logout), ("de.toml", german)]).unwrap();
     assert_eq!(pages.warnings().len(), 1);
-    let html = text(pages.logout(&reader("de"))).await;
+    let html = text(pages.logout(&reader("de"), None)).await;
     assert!(html.contains("<h1>Abmelden?</h1>Hi!"), "{html}");
     let html = text(pages.signed_out(&reader("de"))).await;
     assert!(html.contains("value=\"de\" lang=\"de\"") && html.contains("Deutsch"));

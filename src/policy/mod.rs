@@ -12,7 +12,7 @@ pub mod unmet;
 
 pub use astray::{Astray, Came, Seen, astray};
 pub use cors::AllowedOrigins;
-pub use csrf::{Csrf, TrustedOrigins};
+pub use csrf::{CsrfMode, CsrfSettings, Sender, Sent, Suspicion, TrustedOrigins};
 pub use decide::{Challenge, Decision, Permit, PreflightDecision, decide, decide_preflight};
 pub use return_to::ReturnTo;
 pub use route::{

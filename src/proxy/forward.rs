@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use thiserror::Error;
@@ -69,6 +69,8 @@ pub struct Forwarder {
     settings: HeaderSettings,
     stripping: Arc<Stripping>,
     cookies: Cookies,
+    /// In which header pages show us that they are ours, where they are asked for it.
+    csrf_header: Option<HeaderName>,
     assertions: Assertions,
     body_timeout: Duration,
 }
@@ -85,13 +87,18 @@ struct App {
 impl Forwarder {
     /// Prepares everything that does not change from request to request.
     pub fn new(config: &Config, cookies: Cookies, ring: Arc<SharedRing>) -> Self {
-        Self::with(
+        let forwarder = Self::with(
             &config.routes,
             config.headers,
             config.server.limits.body_timeout,
             cookies,
             Assertions::new(ring, config.tokens.issuer.clone()),
-        )
+        );
+        let asks = config.csrf.asks_for_token();
+        Self {
+            csrf_header: asks.then(|| config.csrf.header.clone()),
+            ..forwarder
+        }
     }
 
     /// The same, from only what it needs.
@@ -109,6 +116,7 @@ impl Forwarder {
             settings,
             stripping: Arc::new(stripping),
             cookies,
+            csrf_header: None,
             assertions,
             body_timeout,
         }
@@ -176,6 +184,9 @@ impl Forwarder {
         self.cookies.strip(headers);
         if forwarded.strip_authorization {
             headers.remove(header::AUTHORIZATION);
+        }
+        if let Some(name) = &self.csrf_header {
+            headers_up::drop_csrf_token(headers, name);
         }
         app.set_host(headers);
         way.write(headers);

@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use crate::proxy::hop_by_hop;
 use crate::request::connection::has_token;
 use crate::request::reserved::is_reserved;
+use crate::session::csrf_token::looks_like_csrf_token;
 
 /// Which names are removed from every request, on every route, public ones too.
 pub(super) struct Stripping {
@@ -70,6 +71,14 @@ fn plain(name: &str) -> impl Iterator<Item = u8> {
             b'_'
         }
     })
+}
+
+/// Takes off what pages show us. An app may know another value by the same name: that stays.
+pub(super) fn drop_csrf_token(headers: &mut HeaderMap, name: &HeaderName) {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    if values.any(looks_like_csrf_token) {
+        headers.remove(name);
+    }
 }
 
 /// Whether the caller takes trailers, which only `TE` says (RFC 9110 §10.1.4).

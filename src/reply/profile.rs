@@ -80,6 +80,9 @@ fn flask(problem: &Problem) -> (StatusCode, &str) {
         ("token_revoked" | "invalid_grant", _) => (STRANGER, "Token has been revoked"),
         ("reauthentication_required", _) => (STRANGER, "Fresh token required"),
         ("forbidden", _) => (StatusCode::BAD_REQUEST, "User claims verification failed"),
+        ("csrf_rejected", Detail::OtherToken) => {
+            (STRANGER, "CSRF double submit tokens do not match")
+        }
         ("csrf_rejected", _) => (STRANGER, "Missing CSRF token"),
         ("unsupported_media_type", Detail::Body) => {
             (STRANGER, "Invalid content-type. Must be application/json.")
@@ -99,7 +102,7 @@ mod tests {
     }
 
     /// Every code with every detail that makes a difference.
-    const TABLE: [(u16, &str, Detail, u16, &str); 27] = [
+    const TABLE: [(u16, &str, Detail, u16, &str); 28] = [
         (401, "missing_token", Detail::None, 401, NO_HEADER),
         (401, "missing_token", Detail::Header, 401, NO_HEADER),
         (401, "missing_token", Detail::Refresh, 401, NO_HEADER),
@@ -180,6 +183,13 @@ mod tests {
             Detail::None,
             401,
             "Missing CSRF token",
+        ),
+        (
+            403,
+            "csrf_rejected",
+            Detail::OtherToken,
+            401,
+            "CSRF double submit tokens do not match",
         ),
         (
             415,

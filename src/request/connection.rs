@@ -54,7 +54,8 @@ pub fn names_needed_field(headers: &HeaderMap) -> bool {
         })
 }
 
-fn is_needed(name: &str) -> bool {
+/// Whether somebody relies on a field of this name, whoever reads it: those above, in any case.
+pub fn is_needed(name: &str) -> bool {
     let begins_with = |family: &&str| {
         name.get(..family.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(family))

@@ -20,10 +20,11 @@ pub fn is_reserved(name: &str) -> bool {
 /// port or scheme it was made for: an app can neither see nor set it. Browsers compare the prefixes of
 /// names without case.
 pub fn is_reserved_cookie(start: &[u8]) -> bool {
-    const RESERVED: [&str; 6] = [
+    const RESERVED: [&str; 7] = [
         "__host-vestibule_",
         "__secure-vestibule_",
         "vestibule_access",
+        "vestibule_csrf",
         "vestibule_device",
         "vestibule_language",
         "vestibule_refresh",

@@ -255,8 +255,121 @@ fn t_43_every_pair_of_site_and_origin_has_one_verdict() {
     }
 }
 
+/// The sign-in has no session yet: its line says what was seen, and no user.
+#[test]
+fn the_refusal_is_written_down_with_what_was_seen() {
+    let upstream = Upstream::start();
+    let gateway = Setup::in_front_of(&upstream)
+        .section("[observe.audit_log]\nto = \"audit.log\"")
+        .start();
+    let cookies = browser_sign_in(&gateway, "ada");
+    let evil = ("Origin", "https://evil.example/\"<b>");
+    let evil = [("Sec-Fetch-Site", "cross-site"), evil];
+    for path in ["/", "/vestibule/logout"] {
+        let request = with(Request::post(path).header("Cookie", &cookies), &evil);
+        assert_eq!(request.send(&gateway).status, 403, "{path}");
+    }
+    let form = with(Request::post("/vestibule/login"), &evil).form(&[("username", "ada")]);
+    assert_eq!(form.send(&gateway).status, 403);
+    let lines = gateway.lines("audit.log", 6);
+    let denied: Vec<_> = lines
+        .iter()
+        .filter(|line| line["event"] == "denied")
+        .collect();
+    let [to_app, sign_out, sign_in] = denied[..] else {
+        panic!("{lines:?}");
+    };
+    for line in [to_app, sign_out, sign_in] {
+        assert_eq!(line["reason"], "cross_site");
+        let seen = "Sec-Fetch-Site is cross-site, and Origin is https://evil.example, which is not \
+                    in csrf.trusted_origins";
+        assert_eq!(line["seen"], seen);
+    }
+    assert_eq!(to_app["user_name"], "ada");
+    assert_eq!(to_app["session_id"], sign_out["session_id"]);
+    assert_eq!(
+        (&sign_out["route"], &sign_in["route"]),
+        (&json!("(own)"), &json!("(own)"))
+    );
+    assert!(sign_in["session_id"].is_null() && sign_in["user_name"].is_null());
+}
+
+#[test]
+fn t_43_a_person_is_told_what_happened_and_gets_back() {
+    let upstream = Upstream::start();
+    let gateway = Setup::new()
+        .route("/wiki", &upstream.url(), "signed-in", "")
+        .start();
+    let cookies = browser_sign_in(&gateway, "ada");
+    let evil = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Origin", "https://evil.example"),
+    ];
+    for (path, back) in [("/wiki/save", "/wiki"), ("/vestibule/logout", "/")] {
+        let request = Request::post(path).header("Cookie", &cookies).navigating();
+        let answer = with(request, &evil).send(&gateway);
+        assert_eq!(answer.status, 403);
+        assert_eq!(answer.header("vary"), Some("Sec-Fetch-Site, Origin"));
+        let page = answer.text();
+        for expected in [
+            "This request was stopped",
+            "nothing was done",
+            &format!("href=\"{back}\""),
+            "Origin is https://evil.example",
+        ] {
+            assert!(page.contains(expected), "{expected}: {page}");
+        }
+    }
+}
+
+/// What a stranger wrote into a header is shown as a parsed origin, or not at all.
+#[test]
+fn nothing_that_was_sent_comes_back_but_an_origin() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    let long = format!("https://{}.example", "a".repeat(300));
+    for field in [
+        ("Origin", "https://<script>.example"),
+        ("Origin", &*long),
+        ("Origin", "https://me:secret@evil.example"),
+        ("Sec-Fetch-Site", "<script>"),
+        ("Referer", "https://evil.example/secret?token=secret"),
+        ("Referer", "secret"),
+    ] {
+        let request = Request::post("/").header("Cookie", &cookies);
+        for request in [request.clone(), request.navigating()] {
+            let answer = with(request, &[field]).send(&gateway);
+            let text = answer.text();
+            assert_eq!(answer.status, 403, "{field:?}");
+            for sent in ["<script", "aaaa", "secret"] {
+                assert!(!text.contains(sent), "{field:?}: {text}");
+            }
+        }
+    }
+}
+
+/// The commonest mistake: a proxy ends TLS, and nobody told us.
 #[test]
 fn the_refusal_names_the_remedy() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let cookies = browser_sign_in(&gateway, "ada");
+    for (field, remedy) in [
+        (("Origin", "https://localhost"), "server.trusted_proxies"),
+        (("Origin", "http://localhost:81"), "server.public_url"),
+        (("Origin", "https://evil.example"), "csrf.trusted_origins"),
+        (("Sec-Fetch-Site", "same-site"), "csrf.trusted_origins"),
+    ] {
+        let request = Request::post("/").header("Cookie", &cookies);
+        let answer = with(request, &[field]).send(&gateway);
+        let text = answer.json()["error_description"].to_string();
+        assert!(text.contains(remedy), "{field:?}: {text}");
+    }
+}
+
+#[test]
+fn a_request_from_nowhere_is_told_what_to_say() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let cookies = browser_sign_in(&gateway, "ada");

@@ -28,6 +28,7 @@ mod crashes;
 mod credential_forms;
 mod csrf;
 mod database_secrets;
+mod double_submit;
 mod drain;
 mod expiry;
 mod explaining;

@@ -85,9 +85,6 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
         "[errors]\nstatus = { token_revoked = 404 }",
         "errors",
     ),
-    ("FJ-55", "[csrf]\nmode = \"double-submit\"", "csrf.mode"),
-    ("FJ-57", "[csrf]\nmode = \"off\"", "csrf.mode"),
-    ("FJ-58", "[csrf]\nheader = \"x-xsrf\"", "csrf.header"),
     ("FJ-60", "[csrf]\nmethods = [\"GET\"]", "csrf.methods"),
     (
         "FJ-64",
@@ -109,7 +106,7 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn fj_49_fj_55_fj_57_fj_58_fj_60_fj_64_fj_65_fj_74_to_fj_77_what_is_not_offered_is_no_option() {
+fn fj_49_fj_60_fj_64_fj_65_fj_74_to_fj_77_what_is_not_offered_is_no_option() {
     for (row, setting, named) in NOT_OFFERED {
         let said = refused(row, &with(setting));
         let told = format!("{named}: there is no");
@@ -132,7 +129,22 @@ fn fj_49_fj_76_a_refusal_has_one_form() {
     assert_eq!(upstream.count(), 0);
 }
 
-/// There is no value to send along: where a request comes from is what counts.
+/// Each mode judges something, and the header has a name of its own.
+#[test]
+fn fj_57_fj_58_the_check_cannot_be_turned_off_and_its_header_means_nothing_else() {
+    for (row, setting, named) in [
+        ("FJ-57", "[csrf]\nmode = \"off\"", "csrf.mode"),
+        ("FJ-57", "[csrf]\nmode = false", "csrf.mode"),
+        ("FJ-58", "[csrf]\nheader = \"Cookie\"", "csrf.header"),
+        ("FJ-58", "[csrf]\nheader = \"content-type\"", "csrf.header"),
+        ("FJ-58", "[csrf]\nheader = \"\"", "csrf.header"),
+    ] {
+        let said = refused(row, &with(setting));
+        assert!(said.contains(named), "{row}: {said}");
+    }
+}
+
+/// Where nobody asks for a value, where a request comes from is what counts.
 #[test]
 fn fj_55_fj_56_fj_58_fj_59_a_value_in_a_header_or_a_field_proves_nothing() {
     let upstream = Upstream::start();

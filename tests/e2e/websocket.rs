@@ -121,6 +121,27 @@ fn t_43_another_site_gets_no_tunnel_with_our_cookies() {
     });
 }
 
+/// A page cannot give a handshake headers, so that no mode asks it for the value of its session.
+#[test]
+fn t_43_a_tunnel_is_judged_by_its_origin_in_every_mode() {
+    let upstream = Upstream::start();
+    for mode in ["fetch-metadata", "double-submit", "both"] {
+        let gateway = Setup::in_front_of(&upstream)
+            .section(&format!("[csrf]\nmode = \"{mode}\""))
+            .start();
+        let cookies = browser_sign_in(&gateway, "ada");
+        let send = |origin| {
+            let request = handshake().header("Cookie", &cookies);
+            request.header("Origin", origin).send(&gateway).status
+        };
+        let before = upstream.count();
+        assert_eq!(send("https://evil.example"), 403, "{mode}");
+        assert_eq!(upstream.count(), before);
+        assert_ne!(send("http://localhost"), 403, "{mode}");
+        assert_eq!(upstream.count(), before + 1, "it reached the app");
+    }
+}
+
 #[test]
 fn what_is_no_handshake_opens_no_tunnel() {
     let upstream = Upstream::start();

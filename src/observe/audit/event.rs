@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::identity::{Identity, SessionId, User, UserId, UserName};
 use crate::observe::audit::KeyName;
 use crate::observe::{shown, shown_if};
+use crate::policy::Suspicion;
 use crate::session::{Delivery, Verdict};
 
 /// Who an event is about.
@@ -115,17 +116,20 @@ pub enum Event<'a> {
         #[serde(serialize_with = "shown")]
         session_id: SessionId,
     },
-    /// Somebody who is signed in may not do what they tried.
+    /// Somebody may not do what they tried.
     Denied {
         /// By which rule.
         reason: Denial,
-        /// Who.
+        /// What of the request spoke against it, where it was not the rule alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seen: Option<&'a str>,
+        /// Who, where that is known.
         #[serde(flatten)]
-        user: Person<'a>,
-        /// The session.
-        #[serde(serialize_with = "shown")]
-        session_id: SessionId,
-        /// On which route.
+        user: Option<Person<'a>>,
+        /// The session, where there is one.
+        #[serde(serialize_with = "shown_if")]
+        session_id: Option<SessionId>,
+        /// On which route; `(own)` is one of our own endpoints.
         route: &'a str,
     },
     /// A user was added.
@@ -283,7 +287,7 @@ pub enum SignInRefusal {
     UserChanged,
 }
 
-/// Why somebody who is signed in was turned away.
+/// Why somebody was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Denial {
@@ -291,6 +295,19 @@ pub enum Denial {
     NotAllowed,
     /// Another site may have sent the request.
     CrossSite,
+    /// The request does not show the value by which our own pages are known.
+    CsrfToken,
+}
+
+impl Denial {
+    /// For what was not meant, maybe.
+    pub const fn of(suspicion: &Suspicion) -> Self {
+        if suspicion.is_about_token() {
+            Self::CsrfToken
+        } else {
+            Self::CrossSite
+        }
+    }
 }
 
 impl<'a> Person<'a> {

@@ -41,10 +41,11 @@ const REFRESHES: [&str; 11] = [
 const SIGN_OUTS: [&str; 2] = [SESSION, EVERYWHERE];
 const SESSION: &str = "session";
 const EVERYWHERE: &str = "everywhere";
-/// Why somebody who is signed in was turned away.
-const DENIALS: [&str; 2] = [NOT_ALLOWED, CROSS_SITE];
+/// Why somebody was turned away.
+const DENIALS: [&str; 3] = [NOT_ALLOWED, CROSS_SITE, CSRF_TOKEN];
 const NOT_ALLOWED: &str = "not_allowed";
 const CROSS_SITE: &str = "cross_site";
+const CSRF_TOKEN: &str = "csrf_token";
 
 /// What the defence of sign-ins has done.
 const DEFENCES: [&str; 4] = [THROTTLED, ADDRESS_THROTTLED, LOCKED, FLOOD];
@@ -71,7 +72,7 @@ pub struct Events {
     defences: Words<4>,
     refreshes: Words<11>,
     sign_outs: Words<2>,
-    denials: Words<2>,
+    denials: Words<3>,
     password_changes: Counter,
     refused_admin_tokens: Counter,
     reloads: Words<2>,
@@ -122,7 +123,7 @@ impl Events {
                 registry,
                 (
                     "denials",
-                    "Requests of somebody signed in that were turned away, by reason",
+                    "Requests that a rule or the check for forged ones turned away, by reason",
                 ),
                 "reason",
                 DENIALS,
@@ -173,6 +174,7 @@ impl Events {
             Event::Denied { reason, .. } => self.denials.count(match reason {
                 Denial::NotAllowed => NOT_ALLOWED,
                 Denial::CrossSite => CROSS_SITE,
+                Denial::CsrfToken => CSRF_TOKEN,
             }),
             Event::Started { .. } => {
                 self.taken_over.set(now.seconds());

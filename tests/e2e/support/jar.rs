@@ -58,6 +58,11 @@ impl Jar {
         request.header("Cookie", &pairs.collect::<Vec<_>>().join("; "))
     }
 
+    /// The value of the cookie of this name.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The refresh token.
     #[track_caller]
     pub fn refresh(&self) -> &str {
