@@ -354,11 +354,8 @@ fn who_signs_in_out_of_a_frame_comes_back_to_the_page_around_it() {
         );
         let answer = frame.header("Referer", referer).send(&gateway);
         let link = format!("href=\"/vestibule/login?return_to={target}\"");
-        assert!(
-            answer.text().contains(&link),
-            "{referer}: {}",
-            answer.text()
-        );
+        let html = answer.text();
+        assert!(html.contains(&link), "{referer}: {html}");
     }
     let navigation = Request::get("/widget").navigating();
     let navigation = navigation.header("Referer", "http://localhost/board");
