@@ -20,7 +20,7 @@ use crate::proxy::assertions::Assertions;
 use crate::proxy::exchange::{self, Exchange, Patience};
 use crate::proxy::forwarding::Way;
 use crate::proxy::headers_up::{self, Stripping};
-use crate::proxy::request_body::{RequestBody, Upload};
+use crate::proxy::request_body::{CallersBody, RequestBody, Upload};
 use crate::proxy::streams::Watched;
 use crate::proxy::tunnel::{self, Handshake};
 use crate::proxy::{Body, Passage, headers_down, hop_by_hop, identity};
@@ -124,10 +124,10 @@ impl Forwarder {
 
     /// Sends the request and gives the app's answer as it begins. Where the app is told who asks, all of
     /// it ends with the session.
-    pub async fn forward(
+    pub async fn forward<B: Into<CallersBody>>(
         &self,
         passage: &Passage,
-        mut forwarded: Forwarded<'_>,
+        mut forwarded: Forwarded<'_, B>,
     ) -> Result<Response<Body>, ForwardError> {
         let app = self.app(forwarded.permit.route());
         self.prepare_head(app, &mut forwarded);
@@ -141,6 +141,7 @@ impl Forwarder {
         } = forwarded;
         let watched = permit.into_known();
         let watched = watched.map(|known| passage.watch(known, &app.rule));
+        let request = request.map(Into::into);
         let (request, upload) = self.with_body(request, without_body, watched.as_ref());
         let patience = Patience {
             app: app.route.upstream.response_timeout,
@@ -208,14 +209,21 @@ impl Forwarder {
     /// The request with its body in a form that can be sent, and what follows the body's way.
     fn with_body(
         &self,
-        request: Request<Incoming>,
+        request: Request<CallersBody>,
         without_body: bool,
         watched: Option<&Watched>,
     ) -> (Request<RequestBody>, Option<Rc<Upload>>) {
-        let (mut head, incoming) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         if without_body {
             return (Request::from_parts(head, RequestBody::Empty), None);
         }
+        let incoming = match body {
+            CallersBody::Coming(incoming) => incoming,
+            CallersBody::Whole(bytes) => {
+                let body = RequestBody::Whole(bytes.into());
+                return (Request::from_parts(head, body), None);
+            }
+        };
         let (body, upload) = RequestBody::new(incoming, &self.stripping, watched);
         if upload.is_some() && body.size_hint().exact().is_none() {
             // hyper would send no body of unknown length with a GET unless told to.
@@ -308,7 +316,7 @@ struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    fn of(forwarded: &Forwarded<'a>) -> Self {
+    fn of<B>(forwarded: &Forwarded<'a, B>) -> Self {
         Self {
             is_head: forwarded.request.method() == Method::HEAD,
             is_known: forwarded.permit.known().is_some(),
@@ -358,7 +366,7 @@ impl ForwardError {
 }
 
 /// What must be kept of a WebSocket handshake to judge its answer.
-fn handshake(forwarded: &mut Forwarded<'_>) -> Option<Handshake> {
+fn handshake<B>(forwarded: &mut Forwarded<'_, B>) -> Option<Handshake> {
     if !forwarded.facts.is_websocket {
         return None;
     }

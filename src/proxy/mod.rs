@@ -24,6 +24,7 @@ pub use cut::Passage;
 pub use forward::{ForwardError, Forwarded, Forwarder};
 pub use headers_down::forbid_storing;
 pub use pool::Upstreams;
+pub use request_body::CallersBody;
 pub use tunnel::Place;
 
 #[cfg(test)]

@@ -8,16 +8,33 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::proxy::headers_up::Stripping;
 use crate::proxy::streams::Watched;
 
+/// What the caller sends.
+pub enum CallersBody {
+    /// What still comes.
+    Coming(Incoming),
+    /// What is there already.
+    Whole(Bytes),
+}
+
+impl From<Incoming> for CallersBody {
+    fn from(incoming: Incoming) -> Self {
+        Self::Coming(incoming)
+    }
+}
+
 /// What a request to the app carries.
 pub(super) enum RequestBody {
     /// Nothing.
     Empty,
+    /// What nobody waits for.
+    Whole(Full<Bytes>),
     /// The caller's body as it comes.
     Streaming(Streaming),
 }
@@ -151,6 +168,9 @@ impl http_body::Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
+            Self::Whole(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
             Self::Streaming(body) => body.poll_frame(cx),
         }
     }
@@ -158,6 +178,7 @@ impl http_body::Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(body) => body.is_end_stream(),
             Self::Streaming(body) => body.incoming.is_end_stream(),
         }
     }
@@ -165,6 +186,7 @@ impl http_body::Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(body) => body.size_hint(),
             Self::Streaming(body) => body.incoming.size_hint(),
         }
     }
