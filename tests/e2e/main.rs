@@ -40,7 +40,6 @@ mod foreign_keys;
 mod forged_headers;
 mod forged_tokens;
 mod guessing;
-mod held_forms;
 mod identity_headers;
 mod importing;
 mod keys;

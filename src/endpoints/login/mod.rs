@@ -54,12 +54,8 @@ const COOKIES_ALONE: Accepts = Accepts {
 /// cannot be told apart are cleared; too many are not, or other sites that can set some could sign
 /// people out.
 pub(super) async fn show(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
-    let query = request.uri.query().unwrap_or_default();
-    let return_to = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "return_to")
-        .map(|(_, value)| value);
-    let return_to = return_to_of(gateway, return_to.as_deref());
-    let arrival = Arrival::of(query);
+    let return_to = asked_return_to(gateway, request);
+    let arrival = Arrival::of(request.uri.query().unwrap_or_default());
     if let Arrival::SignedIn = arrival {
         return arrival::look(gateway, facts, &request.headers, &return_to);
     }
@@ -255,6 +251,18 @@ fn refused(
     let mut reply = gateway.pages.login(&facts.reader, problem.status, &page);
     problem.add_headers(&mut reply);
     Ok(reply)
+}
+
+/// Where the address says to go on; nowhere in particular where it says two things.
+fn asked_return_to(gateway: &Gateway, request: &Parts) -> ReturnTo {
+    let query = request.uri.query().unwrap_or_default();
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let mut asked = pairs
+        .filter(|(name, _)| name == "return_to")
+        .map(|(_, value)| value);
+    let first = asked.next();
+    let agree = asked.all(|other| Some(other) == first);
+    return_to_of(gateway, first.as_deref().filter(|_| agree))
 }
 
 fn return_to_of(gateway: &Gateway, text: Option<&str>) -> ReturnTo {
