@@ -65,6 +65,8 @@ pub struct Problem {
     pub vary: Option<&'static str>,
     /// Where a person can go on; `None` is the start of the site.
     pub back: Option<String>,
+    /// A person sent something that went nowhere: they are told, and how to send it again.
+    pub unsent: bool,
 }
 
 impl Problem {
@@ -85,6 +87,7 @@ impl Problem {
             allow: None,
             vary: None,
             back: None,
+            unsent: false,
         }
     }
 

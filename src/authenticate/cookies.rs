@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::authenticate::CredentialError;
 use crate::identity::Secret;
-use crate::login::DeviceId;
+use crate::login::held_forms::KEPT_FOR;
+use crate::login::{DeviceId, FormKey};
 use crate::request::language::LANGUAGE_COOKIE;
 use crate::request::reserved::is_reserved_cookie;
 use crate::request::{LanguageTag, Origin, Scheme};
@@ -45,6 +46,7 @@ struct Names {
     device: Box<str>,
     language: Box<str>,
     csrf: Box<str>,
+    form: Box<str>,
 }
 
 /// The values of our cookies in one request. A value that is not text is given as the empty one,
@@ -76,6 +78,7 @@ impl Cookies {
                 device: shared(&self.names.device),
                 language: shared(&self.names.language),
                 csrf: shared(&self.names.csrf),
+                form: shared(&self.names.form),
             },
             attributes: format!("; Domain={domain}{ALONE}").into(),
             former: Some(self.names),
@@ -98,6 +101,7 @@ impl Cookies {
                 device: format!("{prefix}vestibule_device{suffix}").into(),
                 language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
                 csrf: format!("{prefix}vestibule_csrf{suffix}").into(),
+                form: format!("{prefix}vestibule_form{suffix}").into(),
             },
             attributes: attributes.into(),
             former: None,
@@ -151,16 +155,17 @@ impl Cookies {
 
     /// What the browser is known by, where it says so once.
     pub fn device(&self, headers: &HeaderMap) -> Option<DeviceId> {
-        let fields = headers.get_all(COOKIE).iter();
-        let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
-        let mut values = cookies
-            .filter_map(parts)
-            .filter(|(name, _)| *name == self.names.device.as_bytes())
-            .map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (Some(value), None) => DeviceId::parse(str::from_utf8(value).ok()?),
-            _ => None,
-        }
+        DeviceId::parse(only(headers, &self.names.device)?)
+    }
+
+    /// What opens the forms that are kept for the browser, where it says so once.
+    pub fn form_key(&self, headers: &HeaderMap) -> Option<FormKey> {
+        FormKey::parse(only(headers, &self.names.form)?)
+    }
+
+    /// The `Set-Cookie` value that gives the browser the key of a form, for as long as that is kept.
+    pub fn set_form_key(&self, key: &FormKey) -> HeaderValue {
+        self.cookie(&self.names.form, &key.text(), Some(KEPT_FOR.as_secs()))
     }
 
     /// The `Set-Cookie` value by which the browser is known from now on. Signing out leaves it.
@@ -224,8 +229,7 @@ impl Cookies {
         if let Some(key) = &self.csrf_key {
             let token = key.token(tokens.session);
             let span = keep(refresh_ends);
-            // Scripts of our own pages read it.
-            let attributes = self.attributes.replace("; HttpOnly", "");
+            let attributes = readable(&self.attributes);
             cookies.push(written(&self.names.csrf, &token, span, &attributes));
         }
         cookies
@@ -245,9 +249,12 @@ impl Cookies {
 
     /// The same for those that are called so.
     fn clear_pair(&self, names: &Names, attributes: &str) -> Vec<HeaderValue> {
-        let csrf = self.csrf_key.as_ref().map(|_| &names.csrf);
-        let all = [&names.refresh, &names.access].into_iter().chain(csrf);
-        all.map(|name| clearing(name, attributes)).collect()
+        let csrf = self.csrf_key.as_ref().map(|_| {
+            let attributes = readable(attributes);
+            clearing(&names.csrf, &attributes)
+        });
+        let pair = [&names.refresh, &names.access].map(|name| clearing(name, attributes));
+        pair.into_iter().chain(csrf).collect()
     }
 
     /// The `Set-Cookie` values that clear what this browser still sends from before its cookies were
@@ -339,6 +346,20 @@ fn parts(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((halves.next()?.trim_ascii(), halves.next()?.trim_ascii()))
 }
 
+/// The value of the cookie of this name, where it came once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let fields = headers.get_all(COOKIE).iter();
+    let cookies = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';'));
+    let mut values = cookies
+        .filter_map(parts)
+        .filter(|(other, _)| *other == name.as_bytes())
+        .map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (Some(value), None) => str::from_utf8(value).ok(),
+        _ => None,
+    }
+}
+
 fn holds_ours(field: &HeaderValue) -> bool {
     field.as_bytes().split(|b| *b == b';').any(is_ours)
 }
@@ -369,6 +390,11 @@ fn without_ours(field: HeaderValue) -> Option<HeaderValue> {
     (!kept.is_empty())
         .then(|| HeaderValue::from_bytes(kept).ok())
         .flatten()
+}
+
+/// The same for what scripts of our own pages read.
+fn readable(attributes: &str) -> String {
+    attributes.replace("; HttpOnly", "")
 }
 
 fn clearing(name: &str, attributes: &str) -> HeaderValue {

@@ -240,15 +240,24 @@ fn settings(mut root: Section<'_>, folder: &Path) -> Option<Config> {
     })
 }
 
-/// What only the table of all routes finds: `check` promises that `serve` will start.
+/// What only the sections together find: `check` promises that `serve` will start.
 fn conflict(config: &Config) -> Option<Problem> {
     let routes = config.routes.iter().map(|r| r.route.clone()).collect();
     let hosts = config.server.public_urls.iter().map(|url| url.host.clone());
-    let error = Routes::new(routes, config.server.prefix.clone(), hosts.collect()).err()?;
+    let error = Routes::new(routes, config.server.prefix.clone(), hosts.collect()).err();
+    let replays = config.routes.iter().any(|route| route.replay_posts);
+    let complaint = match error {
+        Some(error) => Complaint::new(error.to_string()),
+        None if replays && config.csrf.asks_for_token() => Complaint::new(
+            "replay_posts is for forms, and csrf.mode asks for a header",
+        )
+        .hint("forms of pages can send no headers: leave replay_posts out, or csrf.mode as it is"),
+        None => return None,
+    };
     Some(Problem {
         place: Place::File,
         key: "routes".to_owned(),
-        complaint: Complaint::new(error.to_string()),
+        complaint,
     })
 }
 

@@ -35,6 +35,8 @@ pub struct RouteSettings {
     pub session_cookies: Vec<AppCookie>,
     /// Answers to signed-in requests may be kept by shared caches.
     pub shared_cache: bool,
+    /// Forms that meet an ended session are kept until their senders have signed in again.
+    pub replay_posts: bool,
 }
 
 /// All routes. `own` is the prefix of vestibule's own pages, where it is known. Relative paths start
@@ -59,6 +61,7 @@ pub(super) fn read(
         let host_header = section.given("host_header", host_header);
         let session_cookies = app_cookies::read(&mut section);
         let shared_cache = section.option("shared_cache", false, flag);
+        let replay_posts = replay_posts(&mut section, route.as_ref());
         section.finish();
         if let (Some(route), Some(upstream)) = (route, upstream) {
             routes.push(RouteSettings {
@@ -68,6 +71,7 @@ pub(super) fn read(
                 host_header,
                 session_cookies,
                 shared_cache,
+                replay_posts,
             });
         }
     });
@@ -271,6 +275,25 @@ fn max_auth_age(section: &mut Section<'_>, rule: Option<&Rule>) -> Option<Durati
         );
     }
     max_auth_age
+}
+
+fn replay_posts(section: &mut Section<'_>, route: Option<&Route>) -> bool {
+    let replay_posts = section.option("replay_posts", false, flag);
+    let complaint = match route {
+        Some(route) if matches!(route.rule, Rule::Anyone | Rule::Optional) => {
+            Complaint::new("the route never asks anybody to sign in: no form is held up")
+                .hint("leave it out, or say who may pass with allow = \"signed-in\"")
+        }
+        Some(route) if !route.accepts.cookie => {
+            Complaint::new("the route takes no cookies: no form of a browser gets through")
+                .hint("leave it out, or add \"cookie\" to credentials")
+        }
+        Some(_) | None => return replay_posts,
+    };
+    if replay_posts {
+        section.refuse("replay_posts", complaint);
+    }
+    replay_posts
 }
 
 fn host(node: &Node) -> Result<HostPattern, Complaint> {

@@ -279,6 +279,7 @@ fn wrong_routes_are_refused() {
         ("headers = ['Remote-User']", "headers"),
         ("host_header = 'a/b'", "host_header"),
         ("shared_cache = 1", "shared_cache"),
+        ("replay_posts = 1", "replay_posts"),
         ("connect_timeout = '1ms'", "connect_timeout"),
         ("response_timeout = '1y'", "response_timeout"),
         ("timeout = '1s'", "timeout"),

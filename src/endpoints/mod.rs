@@ -11,6 +11,7 @@ mod login;
 mod logout;
 mod password;
 mod refresh;
+pub mod resend;
 mod session;
 mod sessions;
 #[cfg(test)]
@@ -109,6 +110,9 @@ where
         "/login" | "/logout" => Err(wrong_method("GET, HEAD, POST")),
         "/refresh" if posts => refresh::refresh(gateway, facts, request).await,
         "/refresh" => Err(wrong_method("POST")),
+        "/resend" if reads => resend::ask(gateway, facts, &request.into_parts().0),
+        "/resend" if posts => resend::forget(gateway, facts, request).await,
+        "/resend" => Err(wrong_method("GET, HEAD, POST")),
         "/session" if reads => session::show(gateway, request.headers()).await,
         "/sessions" if reads => sessions::list(gateway, request.headers()).await,
         "/password" if posts => password::change(gateway, facts, request).await,

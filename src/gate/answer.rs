@@ -9,7 +9,6 @@ use url::form_urlencoded;
 
 use crate::authenticate::refusal;
 use crate::endpoints::TWICE;
-use crate::identity::{Proof, Refused};
 use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
 use crate::proxy::ForwardError;
 use crate::reply::{Problem, Reply, see_other};
@@ -33,16 +32,10 @@ pub(super) fn challenge(
     prefix: &OwnPrefix,
     target: &str,
 ) -> Challenged {
-    let by_cookie = match challenge {
-        Challenge::Missing => true,
-        Challenge::Refused(Refused { proof, .. }) | Challenge::TooOld { proof, .. } => {
-            proof == Proof::Cookie
-        }
-    };
     let target = ReturnTo::parse(target, prefix);
     let login_url = login_url(prefix, target.as_str());
     if facts.wants.redirect
-        && by_cookie
+        && challenge.is_for_a_browser()
         && accepts.cookie
         && let Ok(location) = HeaderValue::from_str(&login_url)
     {
@@ -78,7 +71,8 @@ pub(super) fn sort_out(prefix: &OwnPrefix, target: &str) -> Option<Reply> {
     HeaderValue::try_from(address).ok().map(see_other)
 }
 
-fn login_url(prefix: &OwnPrefix, target: &str) -> String {
+/// The sign-in page that leads to `target` afterwards.
+pub(super) fn login_url(prefix: &OwnPrefix, target: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("return_to", target)
         .finish();

@@ -202,18 +202,7 @@ impl Explainer {
                 (judged, true)
             }
         };
-        let outcome = match judged {
-            Judged::Own { rest } => Outcome::Own { rest },
-            Judged::Forward(leave) => {
-                let known = leave.permit.known().cloned();
-                let request = Request::from_parts(parts, ());
-                let forwarded = leave.for_request(request, &facts);
-                let head = Box::new(gateway.forwarder.head(forwarded));
-                Outcome::App { known, head }
-            }
-            Judged::Reply(reply) => Outcome::Reply(reply),
-            Judged::Refuse(problem) => Outcome::Refuse(self.told(problem, &facts)),
-        };
+        let outcome = self.outcome(judged, parts, &facts);
         Ok(Explanation {
             facts: Some(facts),
             route,
@@ -222,6 +211,23 @@ impl Explainer {
             seen: notes.seen,
             outcome,
         })
+    }
+
+    fn outcome(&self, judged: Judged, parts: Parts, facts: &RequestFacts) -> Outcome {
+        match judged {
+            Judged::Own { rest } => Outcome::Own { rest },
+            Judged::Forward(leave) => {
+                let known = leave.permit.known().cloned();
+                let request = Request::from_parts(parts, ());
+                let forwarded = leave.for_request(request, facts);
+                let head = Box::new(self.gateway.forwarder.head(forwarded));
+                Outcome::App { known, head }
+            }
+            Judged::Reply(reply) => Outcome::Reply(reply),
+            Judged::Refuse(problem) | Judged::Hold(problem) => {
+                Outcome::Refuse(self.told(problem, facts))
+            }
+        }
     }
 
     /// The refusal with the status that this caller gets.

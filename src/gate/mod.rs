@@ -5,6 +5,7 @@ pub mod explain;
 mod answer;
 mod cors;
 mod forged;
+mod held;
 mod notes;
 mod observed;
 mod reading;
@@ -37,7 +38,7 @@ use crate::policy::{
     Challenge, Decision, Found, Permit, PreflightDecision, Route, RouteId, Rule, decide,
     decide_preflight,
 };
-use crate::proxy::{Body, Forwarded, Passage};
+use crate::proxy::{Body, CallersBody, Forwarded, Passage};
 use crate::reply::{Problem, Reply, empty};
 use crate::request::{Connection, RequestFacts};
 
@@ -119,12 +120,20 @@ async fn carry_out(
             endpoints::answer(gateway, facts, &rest, request).await
         }
         Judged::Forward(leave) => {
-            let request = Request::from_parts(parts, body);
-            let forwarded = leave.for_request(request, facts);
-            return pass(gateway, passage, forwarded, noted).await;
+            return match held::with_body(gateway, facts, &leave.permit, parts, body).await {
+                Ok(request) => {
+                    let forwarded = leave.for_request(request, facts);
+                    pass(gateway, passage, forwarded, noted).await
+                }
+                Err(problem) => refuse(gateway, facts, &problem).map(Body::Own),
+            };
         }
         Judged::Reply(reply) => reply,
         Judged::Refuse(problem) => refuse(gateway, facts, &problem),
+        Judged::Hold(problem) => {
+            let held = held::hold(gateway, facts, &parts, &mut body).await;
+            held.unwrap_or_else(|| refuse(gateway, facts, &problem))
+        }
     };
     without(body, awaits_leave, reply)
 }
@@ -133,7 +142,7 @@ async fn carry_out(
 async fn pass(
     gateway: &Gateway,
     passage: &Passage,
-    forwarded: Forwarded<'_>,
+    forwarded: Forwarded<'_, CallersBody>,
     noted: &mut Noted,
 ) -> Response<Body> {
     let (id, facts) = (forwarded.permit.route(), forwarded.facts);
@@ -171,6 +180,8 @@ enum Judged {
     Reply(Reply),
     /// It is refused here.
     Refuse(Problem),
+    /// It is a form to keep until its sender has signed in again; refused where that cannot be.
+    Hold(Problem),
 }
 
 /// How a request goes to the app.
@@ -242,7 +253,7 @@ fn judge_for_app(
             // A person, with cookies that somebody else set: the sign-in page clears them.
             let prefix = &gateway.config.server.prefix;
             let sent = answer::sort_out(prefix, answer::target(facts, parts)).map(Judged::Reply);
-            let challenge = || challenged(gateway, facts, route, parts, Challenge::Missing);
+            let challenge = || challenged(gateway, facts, (id, route), parts, Challenge::Missing);
             return Ok(sent.unwrap_or_else(challenge));
         }
         Err(error) => return Ok(Judged::Refuse(refusal::credential_problem(error))),
@@ -296,14 +307,14 @@ fn conclude(
     if let Decision::Deny = decision {
         notes.denial = Some(Denial::NotAllowed);
     }
-    decided(gateway, facts, route, parts, decision, manner)
+    decided(gateway, facts, (id, route), parts, decision, manner)
 }
 
 /// What is done about a decision.
 fn decided(
     gateway: &Gateway,
     facts: &RequestFacts,
-    route: &Route,
+    route: (RouteId, &Route),
     parts: &Parts,
     decision: Decision,
     manner: Manner,
@@ -320,7 +331,7 @@ fn decided(
 fn challenged(
     gateway: &Gateway,
     facts: &RequestFacts,
-    route: &Route,
+    (id, route): (RouteId, &Route),
     parts: &Parts,
     challenge: Challenge,
 ) -> Judged {
@@ -330,7 +341,8 @@ fn challenged(
         answer::Challenged::Elsewhere(reply) => Judged::Reply(reply),
         answer::Challenged::Here(problem) => {
             let detail = refusal::absence(&parts.headers, route.accepts);
-            Judged::Refuse(problem.about(detail))
+            let problem = problem.about(detail);
+            held::judge(gateway, facts, (id, route), parts, challenge, problem)
         }
     }
 }

@@ -38,6 +38,7 @@ pub(super) async fn confirm(
             let (reason, proof) = (Reason::Revoked, known.proof);
             let refused = Visitor::Refused(Refused { reason, proof });
             let decision = decide(leave.permit.route(), route, refused, leave.manner.now);
+            let route = (leave.permit.route(), route);
             decided(gateway, facts, route, parts, decision, leave.manner)
         }
         Err(error) => {

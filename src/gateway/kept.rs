@@ -9,7 +9,7 @@ use crate::authenticate::Flights;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::gateway::Background;
-use crate::login::{Defence, Hasher, LocalLogin};
+use crate::login::{Defence, Hasher, HeldForms, LocalLogin};
 use crate::observe::Metrics;
 use crate::session::Revocations;
 use crate::store::key_keeper::KeyKeeper;
@@ -26,6 +26,7 @@ pub(super) struct Kept {
     pub(super) revocations: Arc<Revocations>,
     pub(super) flights: Arc<Flights>,
     pub(super) login: LocalLogin,
+    pub(super) held_forms: Arc<HeldForms>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -68,6 +69,7 @@ impl Kept {
             revocations,
             flights: Arc::new(flights),
             login,
+            held_forms: Arc::default(),
             readiness: Arc::default(),
             metrics,
         })

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::kept::{Kept, spans};
 use crate::gateway::logs::Logs;
-use crate::login::{LocalLogin, Opener, PasswordChanger};
+use crate::login::{HeldForms, LocalLogin, Opener, PasswordChanger};
 use crate::observe::metrics::Meters;
 use crate::observe::{self, AccessLog, Audit, By, Event, Metrics, Sink, Source, Traces};
 use crate::pages::{Pages, PagesError};
@@ -64,6 +64,8 @@ pub struct Gateway {
     flights: Arc<Flights>,
     /// Checks passwords.
     pub login: LocalLogin,
+    /// Forms that wait until their senders have signed in again.
+    pub held_forms: Arc<HeldForms>,
     /// Changes passwords.
     pub password_changer: PasswordChanger,
     /// Opens sessions.
@@ -161,6 +163,7 @@ impl Gateway {
             revocations,
             flights,
             login,
+            held_forms,
             readiness,
             metrics,
         } = kept;
@@ -181,13 +184,7 @@ impl Gateway {
                 &logs.audit,
             ),
             password_changer: password_changer(&config, &directory, &sessions, &login, &ring),
-            opener: Opener::new(
-                Arc::clone(&sessions),
-                Arc::clone(&clock),
-                Arc::clone(&ring),
-                config.tokens.clone(),
-                config.sessions,
-            ),
+            opener: opener(&config, &sessions, &clock, &ring),
             pages: Pages::new(&config.server.prefix, config.profile, &config.pages)?,
             forwarder: Forwarder::new(&config, cookies.clone(), Arc::clone(&ring)),
             access_log: logs.access,
@@ -208,6 +205,7 @@ impl Gateway {
             cookies,
             csrf,
             login,
+            held_forms,
             background,
             readiness,
         })
@@ -224,6 +222,7 @@ impl Gateway {
             revocations: Arc::clone(&self.revocations),
             flights: Arc::clone(&self.flights),
             login: self.login.clone(),
+            held_forms: Arc::clone(&self.held_forms),
             readiness: Arc::clone(&self.readiness),
             metrics: Arc::clone(&self.metrics),
         }
@@ -344,6 +343,21 @@ fn password_changer(
         Arc::clone(directory),
         Arc::clone(sessions),
         login.clone(),
+        Arc::clone(ring),
+        config.tokens.clone(),
+        config.sessions,
+    )
+}
+
+fn opener(
+    config: &Config,
+    sessions: &Arc<dyn Sessions>,
+    clock: &Arc<dyn Clock>,
+    ring: &Arc<SharedRing>,
+) -> Opener {
+    Opener::new(
+        Arc::clone(sessions),
+        Arc::clone(clock),
         Arc::clone(ring),
         config.tokens.clone(),
         config.sessions,

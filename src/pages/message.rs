@@ -16,6 +16,8 @@ pub enum Message {
     TooOld,
     /// A cookie of ours came twice.
     CameTwice,
+    /// What they typed while their session ended is kept.
+    Kept,
     /// Nothing was checked: there is no try for so long.
     Wait(Duration),
     /// The new password is not accepted.
@@ -35,6 +37,7 @@ impl Message {
             Self::ChangeDue => language.say("message.change_due", &[]),
             Self::TooOld => language.say("message.too_old", &[]),
             Self::CameTwice => language.say("problems.ambiguous_cookies.text", &[]),
+            Self::Kept => language.say("message.kept", &[]),
             Self::Wait(time) => {
                 let time = in_words(time, language);
                 language.say("message.wait", &[("time", &time)])
@@ -61,6 +64,15 @@ fn refused(error: PasswordError, language: &Language) -> String {
         PasswordError::Unchanged => "refused_password.unchanged",
     };
     language.say(key, &[])
+}
+
+/// A length of something in bytes or KiB; never less than it is.
+pub(super) fn size(bytes: usize, language: &Language) -> String {
+    let (count, key) = match bytes {
+        0..1024 => (bytes, "size.bytes"),
+        _ => (bytes.div_ceil(1024), "size.kib"),
+    };
+    language.say(key, &[("count", &count.to_string())])
 }
 
 /// A duration in the largest unit that has two of it; never less than it is.
@@ -103,12 +115,20 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_told_in_bytes_and_kib_and_never_too_small() {
+        for (bytes, told) in [(0, "0 bytes"), (1023, "1023 bytes"), (1025, "2 KiB")] {
+            assert_eq!(size(bytes, &english()), told);
+        }
+    }
+
+    #[test]
     fn every_message_has_its_words() {
         for (message, told) in [
             (Message::Wrong, "is wrong"),
             (Message::ChangeDue, "choose a new password"),
             (Message::TooOld, "sign in again"),
             (Message::CameTwice, "twice"),
+            (Message::Kept, "is kept"),
             (Message::Wait(Duration::from_secs(9)), "wait 9 seconds"),
             (
                 Message::Refused(PasswordError::TooShort { min_length: 8 }),

@@ -46,6 +46,13 @@ const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
+/// The same for the pages whose form leads to an app: where that sends people on is its business, and
+/// browsers hold `form-action` against the redirects that follow, too.
+const POLICY_ON_THE_WAY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; form-action *; img-src 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
 /// All pages, their templates parsed.
 pub struct Pages {
     languages: Languages,
@@ -85,6 +92,17 @@ pub struct LoginPage<'a> {
     pub remember: bool,
     /// They are to choose a new password, of at least so many characters.
     pub new_password: Option<usize>,
+}
+
+/// What the page shows that asks whether to send a form again.
+#[derive(Clone, Copy, Debug)]
+pub struct ResendPage<'a> {
+    /// Where it goes: path and query.
+    pub target: &'a str,
+    /// Which form it is.
+    pub id: &'a str,
+    /// How long it is.
+    pub bytes: usize,
 }
 
 impl Pages {
@@ -174,6 +192,20 @@ impl Pages {
         self.page(reader, StatusCode::OK, "signed_out.html", &values)
     }
 
+    /// The page that asks whether to send a form again.
+    pub fn resend(&self, reader: &Reader, page: &ResendPage<'_>) -> Reply {
+        let size = self
+            .language(reader)
+            .map(|language| message::size(page.bytes, language));
+        let values = context! {
+            target => page.target,
+            path => page.target.split('?').next(),
+            id => page.id,
+            size => size,
+        };
+        self.on_the_way(reader, StatusCode::OK, "resend.html", &values)
+    }
+
     /// The language that is called so, if pages speak it.
     pub fn speaks(&self, tag: &str) -> Option<LanguageTag> {
         self.languages.known(tag)
@@ -188,6 +220,19 @@ impl Pages {
     fn language(&self, reader: &Reader) -> Option<&Language> {
         let index = self.languages.choose(reader);
         self.languages.iter().nth(index).map(AsRef::as_ref)
+    }
+
+    fn on_the_way(
+        &self,
+        reader: &Reader,
+        status: StatusCode,
+        template: &str,
+        values: &Value,
+    ) -> Reply {
+        let mut reply = self.page(reader, status, template, values);
+        let headers = reply.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY_ON_THE_WAY);
+        reply
     }
 
     fn page(&self, reader: &Reader, status: StatusCode, template: &str, values: &Value) -> Reply {
@@ -228,7 +273,8 @@ impl Pages {
         let sample = context! {
             return_to => "/", username => "ada", message => "…", alarm => true, again => false, remember => true,
             new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
-            text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/", status => 404, code => "not_found",
+            text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/", status => 404,
+            code => "not_found", unsent => true, target => "/", path => "/", id => "…", size => "…",
         };
         for (name, _) in TEMPLATES {
             theirs.try_out(name, &sample)?;

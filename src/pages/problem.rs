@@ -79,6 +79,7 @@ impl Pages {
             detail => tells_more.then_some(&*problem.description),
             back => is_csrf.then(|| problem.back.as_deref().unwrap_or("/")),
             login_url => problem.login_url.as_deref(),
+            unsent => problem.unsent,
             status => problem.status.as_u16(),
             code => problem.code,
             may_reload => wants.redirect && problem.status.is_server_error(),

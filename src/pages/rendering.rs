@@ -9,11 +9,12 @@ use super::PagesError;
 use super::languages::{Language, Languages};
 
 /// Our templates. A file of the same name replaces one.
-pub(super) const TEMPLATES: [(&str, &str); 6] = [
+pub(super) const TEMPLATES: [(&str, &str); 7] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("resend.html", include_str!("templates/resend.html")),
     ("problem.html", include_str!("templates/problem.html")),
     ("framed.html", include_str!("templates/framed.html")),
 ];

@@ -23,6 +23,12 @@ fn with(files: &[(&str, &str)]) -> Result<Pages, PagesError> {
     Pages::new(&prefix, Profile::default(), &settings)
 }
 
+const RESEND: ResendPage<'_> = ResendPage {
+    target: "/app?a='\"<b>&c",
+    id: "AAAA",
+    bytes: 2048,
+};
+
 /// Somebody who reads this language.
 fn reader(language: &str) -> Reader {
     let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, language.parse().unwrap())]);
@@ -53,6 +59,16 @@ async fn the_sign_in_page_keeps_what_was_typed_and_escapes_it() {
 }
 
 #[tokio::test]
+async fn the_page_that_asks_about_a_form_sends_it_where_it_was_sent() {
+    let reply = pages().resend(&Reader::default(), &RESEND);
+    let policy = reply.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action *;"), "{policy}");
+    let html = text(reply).await;
+    assert!(html.contains(r#"action="/app?a=&#x27;&quot;&lt;b&gt;&amp;c" enctype="text/plain""#));
+    assert!(html.contains("POST /app, 2 KiB") && html.contains(r#"value="AAAA""#));
+}
+
+#[tokio::test]
 async fn pages_are_small_and_shut_in() {
     let pages = pages();
     let style = pages.assets[0].name().to_owned();
@@ -65,10 +81,12 @@ async fn pages_are_small_and_shut_in() {
             ..LoginPage::default()
         };
         let login = pages.login(&reader, StatusCode::OK, &page);
+        let resend = pages.resend(&reader, &RESEND);
         for reply in [
             pages.logout(&reader, None),
             pages.signed_out(&reader),
             login,
+            resend,
         ] {
             let headers = reply.headers().clone();
             assert_eq!(headers["x-frame-options"], "DENY");

@@ -35,6 +35,18 @@ pub enum Challenge {
     },
 }
 
+impl Challenge {
+    /// Whether signing in with a browser helps: whoever sent a Bearer token is a program.
+    pub fn is_for_a_browser(self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Refused(Refused { proof, .. }) | Self::TooOld { proof, .. } => {
+                proof == Proof::Cookie
+            }
+        }
+    }
+}
+
 /// Leave to send one request to the app. Only [`decide`] makes one.
 #[derive(Debug)]
 pub struct Permit {

@@ -14,7 +14,7 @@ pub struct ReturnTo(String);
 
 impl ReturnTo {
     /// Rebuilds the path from a parsed URL: at most 2 KiB, one leading slash, visible ASCII, not under
-    /// our own prefix (`account` excepted). Anything else becomes `/`.
+    /// our own prefix (`account` and `resend` excepted). Anything else becomes `/`.
     pub fn parse(text: &str, own: &OwnPrefix) -> Self {
         Self(rebuild(text, own).unwrap_or_else(|| "/".to_owned()))
     }
@@ -41,12 +41,18 @@ fn rebuild(text: &str, own: &OwnPrefix) -> Option<String> {
     (stays && may_lead_to(there.path(), own)).then(|| rebuilt.to_owned())
 }
 
+/// Our own pages that somebody may be sent to after sign-in.
+const OWN_PAGES: [&str; 2] = ["/account", "/resend"];
+
 /// Whether somebody may be sent to this path after sign-in: none of our own endpoints in any reading,
-/// or else, in all of them, the account page.
+/// or else, in all of them, the same one of these pages.
 fn may_lead_to(path: &str, own: &OwnPrefix) -> bool {
     RequestPath::read(path).is_ok_and(|path| {
-        let is_account = |reading| own.strip(reading) == Some("/account");
-        path.readings().all(is_account)
+        let is_always = |page: &str| {
+            path.readings()
+                .all(|reading| own.strip(reading) == Some(page))
+        };
+        OWN_PAGES.into_iter().any(is_always)
             || !path
                 .readings()
                 .any(|reading| own.covers_in_any_case(reading))
@@ -78,6 +84,7 @@ mod tests {
             ("/@host", "/@host"),
             ("/vestibule/account", "/vestibule/account"),
             ("/vestibule/account?x", "/vestibule/account?x"),
+            ("/vestibule/resend?form=x", "/vestibule/resend?form=x"),
             ("/vestibules", "/vestibules"),
         ] {
             assert_eq!(parse(text), kept, "{text}");
@@ -125,6 +132,9 @@ mod tests {
             "/vestibule/account/x",
             "/vestibule/account%2f..%2flogout",
             "/vestibule/accounts",
+            "/vestibule/resend/x",
+            "/vestibule/resend%2f..%2flogout",
+            "/vestibule/resend/../logout",
             "/vestibule/Account",
             &long,
             &grows,

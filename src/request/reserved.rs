@@ -20,12 +20,13 @@ pub fn is_reserved(name: &str) -> bool {
 /// port or scheme it was made for: an app can neither see nor set it. Browsers compare the prefixes of
 /// names without case.
 pub fn is_reserved_cookie(start: &[u8]) -> bool {
-    const RESERVED: [&str; 7] = [
+    const RESERVED: [&str; 8] = [
         "__host-vestibule_",
         "__secure-vestibule_",
         "vestibule_access",
         "vestibule_csrf",
         "vestibule_device",
+        "vestibule_form",
         "vestibule_language",
         "vestibule_refresh",
     ];

@@ -1,4 +1,4 @@
-//! What is done now and then: forgetting revocations and sessions that nobody can need any more, and
+//! What is done now and then: forgetting revocations, sessions and forms that nobody can need any more, and
 //! putting new keys in the place of old ones.
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub(super) async fn run(current: Arc<Current>) {
         let gateway = current.gateway();
         gateway.revocations.forget_before(gateway.clock.now());
         gateway.login.defence().tidy();
+        gateway.held_forms.forget_before(gateway.clock.now());
         sweep(&gateway).await;
         sweep_defences(&gateway).await;
         if let Err(error) = gateway.tend_keys().await {

@@ -40,6 +40,7 @@ mod foreign_keys;
 mod forged_headers;
 mod forged_tokens;
 mod guessing;
+mod held_forms;
 mod identity_headers;
 mod importing;
 mod keys;

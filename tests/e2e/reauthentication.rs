@@ -130,7 +130,7 @@ fn a_browser_signs_in_again_and_goes_on_where_it_was() {
     for part in [
         r#"name="return_to" value="/money/send?to=bob""#,
         r#"name="username" value="ada""#,
-        r#"role="alert""#,
+        r#"class="note""#,
         "please sign in again",
     ] {
         assert!(html.contains(part), "{part}: {html}");

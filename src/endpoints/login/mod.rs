@@ -21,7 +21,7 @@ use super::body::{self, Media};
 use super::forged::refuse_cross_site;
 use super::handed_out::{handed_out, set_cookies};
 use super::too_many::too_many_attempts;
-use super::{ALL_CREDENTIALS, Answer, app_cookies, lives, unavailable};
+use super::{ALL_CREDENTIALS, Answer, app_cookies, lives, resend, unavailable};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{CredentialError, Credentials, credential_problem, credentials};
 use crate::gateway::Gateway;
@@ -75,9 +75,10 @@ pub(super) async fn show(gateway: &Gateway, facts: &RequestFacts, request: &Part
             return Ok(reply);
         }
     }
+    let kept = resend::is_asked_about(gateway, return_to.as_str()).then_some(Message::Kept);
     let page = LoginPage {
         return_to: return_to.as_str(),
-        message,
+        message: message.or(kept),
         ..LoginPage::default()
     };
     let mut reply = gateway.pages.login(&facts.reader, StatusCode::OK, &page);

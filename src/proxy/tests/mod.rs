@@ -210,6 +210,7 @@ fn route(port: u16) -> RouteSettings {
         host_header: None,
         session_cookies: Vec::new(),
         shared_cache: false,
+        replay_posts: false,
     }
 }
 
