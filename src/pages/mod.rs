@@ -174,7 +174,7 @@ impl Pages {
             notice => self.notice.clone(),
             languages => self.offered.clone(),
         };
-        self.page(reader, status, "login.html", &values)
+        self.on_the_way(reader, status, "login.html", &values)
     }
 
     /// The page that asks whether to sign out, with what shows that it is ours where that is asked for.

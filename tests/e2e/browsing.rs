@@ -158,6 +158,17 @@ fn a_deep_link_comes_back_with_its_query_and_its_fragment() {
 }
 
 #[test]
+fn an_app_may_send_people_elsewhere_right_after_they_signed_in() {
+    let (site, elsewhere) = (Site::new(), Upstream::start());
+    let browser = Browser::new(&site.url);
+    let tab = browser.tab();
+    tab.visit(&format!("/leave?to={}/greeting", elsewhere.url()));
+    sign_in(&tab);
+    tab.sees("Hello, stranger");
+    assert_eq!(tab.address(), format!("{}/greeting", elsewhere.url()));
+}
+
+#[test]
 fn who_chooses_a_language_before_signing_in_still_comes_back_to_the_fragment() {
     let site = Site::new();
     let browser = Browser::new(&site.url);

@@ -176,6 +176,11 @@ impl Exchange<'_> {
             [.., "headers"] => self.echo(&whole, &query),
             // a page for browsers
             [.., "greeting"] => self.greeting(),
+            // on to the address of the query
+            [.., "leave"] => {
+                let to = query.first().map_or("/", |(_, to)| to);
+                self.write(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").as_bytes())
+            }
             // trailers behind a chunked body
             [.., "trailers"] => self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n4\r\nbody\r\n0\r\nX-Checksum: abc\r\nX-Forwarded-User: eve\r\n\r\n"),
             // a body that ends with the connection
