@@ -37,6 +37,7 @@ use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::{LanguageTag, RequestFacts};
 use crate::session::access_token::TooLarge;
 
+pub use handed_out::Riding;
 pub use lives::lives;
 pub use login::TWICE;
 

@@ -3,21 +3,20 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderValue, SET_COOKIE};
+use http::Method;
+use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Method, Response};
 use tokio::time::timeout;
 
 use super::{Judged, Manner, answer, conclude};
 use crate::authenticate::{Credentials, Occasion, Outcome, RefreshError, Refreshed, Renewal};
 use crate::clock::Timestamp;
-use crate::endpoints;
+use crate::endpoints::{self, Riding};
 use crate::gate::notes::Notes;
 use crate::gateway::Gateway;
 use crate::identity::{Secret, Visitor};
 use crate::observe::Source;
 use crate::policy::{ReturnTo, Route, RouteId};
-use crate::proxy;
 use crate::reply::see_other;
 use crate::request::RequestFacts;
 use crate::session::{RefreshToken, Verdict};
@@ -32,12 +31,6 @@ pub(super) struct Renewing {
     /// Who is asking if nothing is renewed.
     pub(super) otherwise: Visitor,
     pub(super) manner: Manner,
-}
-
-/// New cookies that wait for an answer.
-pub(super) struct Riding {
-    outcome: Outcome,
-    presented_at: Timestamp,
 }
 
 /// What is done about the cookies of a request before it is decided, and who is asking if that is
@@ -182,24 +175,5 @@ impl Renewing {
         };
         let visitor = renewed(gateway, route, token.expose(), manner.now);
         conclude(gateway, facts, (id, route), parts, visitor, manner, notes)
-    }
-}
-
-impl Riding {
-    /// Sets the cookies, unless newer ones are known by now or the session has ended: to be done when
-    /// the head of the answer goes out, and not before.
-    pub(super) fn arrive<B>(&self, gateway: &Gateway, response: &mut Response<B>) {
-        let Ok(Refreshed::Tokens(tokens, judged)) = &*self.outcome else {
-            return;
-        };
-        let refresher = &gateway.refresher;
-        if !refresher.may_set(tokens, &judged.user, self.presented_at) {
-            return;
-        }
-        let headers = response.headers_mut();
-        for cookie in gateway.cookies.set(tokens) {
-            headers.append(SET_COOKIE, cookie);
-        }
-        proxy::forbid_storing(headers);
     }
 }
