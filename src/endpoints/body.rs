@@ -157,7 +157,8 @@ impl Fields {
     }
 }
 
-fn media_type(headers: &HeaderMap) -> Option<Media> {
+/// In which form the body is said to come; `None` for any that is not read.
+pub fn media_type(headers: &HeaderMap) -> Option<Media> {
     let mut fields = headers.get_all(CONTENT_TYPE).iter();
     let field = fields.next()?.to_str().ok()?;
     if fields.next().is_some() {

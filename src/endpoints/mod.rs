@@ -1,5 +1,6 @@
 //! What vestibule answers itself: one file an endpoint.
 
+mod account;
 mod app_cookies;
 mod assets;
 pub mod body;
@@ -10,6 +11,7 @@ mod lives;
 mod login;
 mod logout;
 mod password;
+mod person;
 mod refresh;
 pub mod resend;
 mod session;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 
+use self::account::Deed;
 use self::handed_out::set_cookies;
 use crate::authenticate::refusal::{absence, refused_token, unchecked_problem};
 use crate::authenticate::{Credentials, challenge_problem, credential_problem, credentials};
@@ -87,8 +90,11 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let answer = route(gateway, facts, rest, request).await;
-    let tell = |problem: Box<Problem>| gateway.pages.problem(&problem, facts.wants, &facts.reader);
-    answer.unwrap_or_else(tell)
+    answer.unwrap_or_else(|problem| tell(gateway, facts, &problem))
+}
+
+fn tell(gateway: &Gateway, facts: &RequestFacts, problem: &Problem) -> Reply {
+    gateway.pages.problem(problem, facts.wants, &facts.reader)
 }
 
 async fn route<B>(
@@ -116,10 +122,21 @@ where
         "/resend" => Err(wrong_method("GET, HEAD, POST")),
         "/session" if reads => session::show(gateway, request.headers()).await,
         "/sessions" if reads => sessions::list(gateway, request.headers()).await,
+        "/sessions" if method == Method::DELETE => {
+            sessions::end_rest(gateway, facts, request.headers()).await
+        }
+        "/sessions" => Err(wrong_method("GET, HEAD, DELETE")),
+        "/account" if reads => account::answer(gateway, facts, Deed::Show, request).await,
+        "/account" => Err(wrong_method("GET, HEAD")),
+        "/account/end" if posts => account::answer(gateway, facts, Deed::EndOne, request).await,
+        "/account/end-others" if posts => {
+            account::answer(gateway, facts, Deed::EndOthers, request).await
+        }
+        "/account/end" | "/account/end-others" => Err(wrong_method("POST")),
         "/password" if posts => password::change(gateway, facts, request).await,
         "/password" => Err(wrong_method("POST")),
         "/jwks.json" if reads => Ok(jwks::show(gateway)),
-        "/session" | "/sessions" | "/jwks.json" => Err(wrong_method("GET, HEAD")),
+        "/session" | "/jwks.json" => Err(wrong_method("GET, HEAD")),
         _ => match rest.split_at_checked(rest.rfind('/').unwrap_or_default() + 1) {
             Some(("/assets/", name)) if reads => assets::show(gateway, name),
             Some(("/assets/", _)) => Err(wrong_method("GET, HEAD")),
@@ -153,17 +170,21 @@ fn asking<'a>(
 
 /// This visitor, who must be signed in.
 fn known(gateway: &Gateway, headers: &HeaderMap, visitor: Visitor) -> Result<Known, Box<Problem>> {
-    let challenge = match visitor {
-        Visitor::Known(known) => return Ok(known),
-        Visitor::Stranger => Challenge::Missing,
+    match visitor {
+        Visitor::Known(known) => Ok(known),
+        nobody => Err(sign_in_problem(headers, nobody, login_url(gateway))),
+    }
+}
+
+/// What somebody is told who is not known to be signed in.
+fn sign_in_problem(headers: &HeaderMap, nobody: Visitor, login_url: String) -> Box<Problem> {
+    let challenge = match nobody {
+        Visitor::Unchecked => return Box::new(unchecked_problem()),
         Visitor::Refused(reason) => Challenge::Refused(reason),
-        Visitor::Unchecked => return Err(Box::new(unchecked_problem())),
+        Visitor::Known(_) | Visitor::Stranger => Challenge::Missing,
     };
-    let login_url = Some(login_url(gateway));
     let detail = absence(headers, ALL_CREDENTIALS);
-    Err(Box::new(
-        challenge_problem(challenge, login_url).about(detail),
-    ))
+    Box::new(challenge_problem(challenge, Some(login_url)).about(detail))
 }
 
 /// What is wrong with a body that may hold a refresh token.

@@ -1,4 +1,4 @@
-//! `/vestibule/sessions`: where am I signed in? And ending one of these sessions.
+//! `/vestibule/sessions`: where am I signed in? And ending one of these sessions, or all others.
 
 use std::net::IpAddr;
 
@@ -49,10 +49,7 @@ pub(super) async fn end_one(
     headers: &HeaderMap,
 ) -> Answer {
     let known = signed_in_to_change(gateway, facts, &Method::DELETE, headers)?;
-    let rows = own(gateway, &known).await?;
-    let id = SessionId::parse(id).filter(|id| rows.iter().any(|row| row.id == *id));
-    let id = id.ok_or_else(not_found)?;
-    end(gateway, facts, vec![id]).await?;
+    let id = end_own(gateway, facts, &known, id).await?;
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     if is_in_cookies(gateway, &known, id, headers) {
         set_cookies(&mut reply, gateway.cookies.clear());
@@ -61,8 +58,45 @@ pub(super) async fn end_one(
     Ok(reply)
 }
 
-/// The visitor's live sessions, theirs among them.
-async fn own(gateway: &Gateway, known: &Known) -> Result<Vec<SessionRow>, Box<Problem>> {
+/// `DELETE` of all: ends all sessions of the visitor but the one that asks, at once.
+pub(super) async fn end_rest(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+) -> Answer {
+    let known = signed_in_to_change(gateway, facts, &Method::DELETE, headers)?;
+    end_others(gateway, facts, &known).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// Ends the visitor's session of this id and gives the id; 404 where they have none such.
+pub(super) async fn end_own(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    known: &Known,
+    id: &str,
+) -> Result<SessionId, Box<Problem>> {
+    let rows = own(gateway, known).await?;
+    let id = SessionId::parse(id).filter(|id| rows.iter().any(|row| row.id == *id));
+    let id = id.ok_or_else(not_found)?;
+    end(gateway, facts, vec![id]).await?;
+    Ok(id)
+}
+
+/// Ends all of the visitor's sessions but this one.
+pub(super) async fn end_others(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    known: &Known,
+) -> Result<(), Box<Problem>> {
+    let rows = own(gateway, known).await?;
+    let ids = rows.iter().map(|row| row.id);
+    let others = ids.filter(|id| *id != known.session).collect();
+    end(gateway, facts, others).await
+}
+
+/// The visitor's live sessions, the last one seen first, theirs among them.
+pub(super) async fn own(gateway: &Gateway, known: &Known) -> Result<Vec<SessionRow>, Box<Problem>> {
     let rows = gateway.sessions.live(Some(known.identity.id.clone())).await;
     let rows = rows.map_err(|error| unavailable(&error))?;
     if rows.iter().any(|row| row.id == known.session) {
@@ -73,7 +107,12 @@ async fn own(gateway: &Gateway, known: &Known) -> Result<Vec<SessionRow>, Box<Pr
 }
 
 /// Whether the cookies of this request belong to the session.
-fn is_in_cookies(gateway: &Gateway, known: &Known, id: SessionId, headers: &HeaderMap) -> bool {
+pub(super) fn is_in_cookies(
+    gateway: &Gateway,
+    known: &Known,
+    id: SessionId,
+    headers: &HeaderMap,
+) -> bool {
     let pair = gateway.cookies.read(headers).unwrap_or_default();
     let refresh = pair
         .refresh

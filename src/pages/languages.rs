@@ -233,7 +233,7 @@ mod tests {
         let german = language(&languages, "de");
         assert_eq!(german.say("login.title", &[]), "Anmelden");
         assert_eq!(german.say("login.name", &[]), "Name");
-        assert!(warnings[0].starts_with("pages.folder: de.toml lacks choose_password.current, "));
+        assert!(warnings[0].starts_with("pages.folder: de.toml lacks account.address, "));
         assert_eq!(languages.known("DE"), Some(german.tag.clone()));
         assert_eq!(languages.known("fr"), None);
     }

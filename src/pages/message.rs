@@ -10,6 +10,8 @@ use crate::identity::password::PasswordError;
 pub enum Message {
     /// The name or the password is wrong.
     Wrong,
+    /// The current password is wrong.
+    WrongCurrent,
     /// A new password must be chosen.
     ChangeDue,
     /// The page asks for a fresher sign-in than theirs.
@@ -34,6 +36,7 @@ impl Message {
     pub(super) fn said(self, language: &Language) -> String {
         match self {
             Self::Wrong => language.say("message.wrong", &[]),
+            Self::WrongCurrent => language.say("message.wrong_current", &[]),
             Self::ChangeDue => language.say("message.change_due", &[]),
             Self::TooOld => language.say("message.too_old", &[]),
             Self::CameTwice => language.say("problems.ambiguous_cookies.text", &[]),
@@ -78,13 +81,19 @@ pub(super) fn size(bytes: usize, language: &Language) -> String {
 /// A duration in the largest unit that has two of it; never less than it is.
 pub(super) fn in_words(time: Duration, language: &Language) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    let (count, one, many) = match seconds {
-        0..120 => (seconds, "time.second", "time.seconds"),
-        120..7200 => (seconds.div_ceil(60), "time.minute", "time.minutes"),
-        _ => (seconds.div_ceil(3600), "time.hour", "time.hours"),
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3600), "hour"),
     };
-    let key = if count == 1 { one } else { many };
-    language.say(key, &[("count", &count.to_string())])
+    counted(count, unit, language)
+}
+
+/// So many of a unit: `second`, `minute`, `hour` or `day`.
+pub(super) fn counted(count: u64, unit: &str, language: &Language) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    let key = format!("time.{unit}{plural}");
+    language.say(&key, &[("count", &count.to_string())])
 }
 
 #[cfg(test)]
@@ -125,6 +134,7 @@ mod tests {
     fn every_message_has_its_words() {
         for (message, told) in [
             (Message::Wrong, "is wrong"),
+            (Message::WrongCurrent, "current password is wrong"),
             (Message::ChangeDue, "choose a new password"),
             (Message::TooOld, "sign in again"),
             (Message::CameTwice, "twice"),

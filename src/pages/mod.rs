@@ -1,8 +1,10 @@
 //! What people see: pages in their language, from templates that files can replace, and one style
 //! sheet.
 
+mod account;
 mod assets;
 mod brand;
+mod browser;
 mod languages;
 mod message;
 mod problem;
@@ -24,6 +26,7 @@ use crate::policy::OwnPrefix;
 use crate::reply::{self, Profile, Reply};
 use crate::request::{LanguageTag, Reader};
 
+pub use account::{AccountPage, Notice};
 pub use message::Message;
 
 /// What a browser may do with our pages: no script, nothing from elsewhere, no framing,
@@ -275,6 +278,7 @@ impl Pages {
             new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
             text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/", status => 404,
             code => "not_found", unsent => true, target => "/", path => "/", id => "…", size => "…",
+            ..account::sample()
         };
         for (name, _) in TEMPLATES {
             theirs.try_out(name, &sample)?;

@@ -204,6 +204,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_may_not_pass_is_shown_where_they_can_go() {
+        let forbidden = Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not for you.");
+        let html = text(pages().problem(&forbidden, PAGE, &Reader::default())).await;
+        for link in ["/vestibule/account", "/vestibule/logout"] {
+            assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_may_pass_can_be_tried_again_where_that_repeats_nothing() {
         let gone = Problem::unavailable("Later.");
         for (problem, redirect, offered) in [

@@ -9,8 +9,9 @@ use super::PagesError;
 use super::languages::{Language, Languages};
 
 /// Our templates. A file of the same name replaces one.
-pub(super) const TEMPLATES: [(&str, &str); 7] = [
+pub(super) const TEMPLATES: [(&str, &str); 8] = [
     ("layout.html", include_str!("templates/layout.html")),
+    ("account.html", include_str!("templates/account.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),

@@ -132,6 +132,17 @@ async fn files_replace_pages_and_add_languages() {
     assert!(html.contains("value=\"de\" lang=\"de\"") && html.contains("Deutsch"));
 }
 
+/// Each of ours, put in its own place: the values that pages are tried with are all that they use.
+#[test]
+fn files_can_start_from_any_page_of_ours() {
+    for (name, source) in TEMPLATES {
+        let refused = with(&[(name, source)]).err();
+        assert_eq!(refused, None, "{name}");
+    }
+    let typo = with(&[("account.html", "{{ user.nom.de }}")]);
+    assert!(typo.err().unwrap().to_string().contains("account.html"));
+}
+
 #[test]
 fn a_page_that_cannot_be_shown_is_refused() {
     for (name, source, told) in [

@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, and one binary shares its support by pub"
 )]
 
+mod account;
+mod account_forms;
 mod admin_api;
 mod admin_token;
 mod ambiguity;

@@ -1,0 +1,125 @@
+//! Who asks for a page of their own? A browser's session is renewed on the way, as on the way to an app.
+
+use http::header::{HeaderMap, HeaderValue};
+
+use super::forged::{Cookied, refuse_forged};
+use super::handed_out::Riding;
+use super::{ALL_CREDENTIALS, Answer, login_url, sign_in_problem, too_many_groups};
+use crate::authenticate::{
+    CredentialError, Credentials, Occasion, RefreshError, Refreshed, Renewal, credential_problem,
+    credentials,
+};
+use crate::gateway::Gateway;
+use crate::identity::{Known, Proof, Refused, Visitor};
+use crate::observe::Source;
+use crate::policy::{RevocationCheck, Sent};
+use crate::reply::{Problem, see_other};
+use crate::request::RequestFacts;
+
+/// Somebody who is signed in, and what the answer to them must bring.
+pub(super) struct Person {
+    pub(super) known: Known,
+    pub(super) riding: Option<Riding>,
+}
+
+/// The person, or the answer to whoever is nobody: a navigation is sent to the sign-in page and comes
+/// back to `page`. What changes something must not have been sent by another site: that is judged
+/// before anything is renewed.
+pub(super) async fn person(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    sent: &Sent<'_>,
+    page: &str,
+) -> Result<Person, Answer> {
+    let headers = sent.headers;
+    let profile = gateway.config.profile;
+    let found = match credentials(headers, ALL_CREDENTIALS, &gateway.cookies, profile) {
+        Ok(found) => found,
+        // A person, with cookies that somebody else set: the sign-in page clears them.
+        Err(CredentialError::Ambiguous(_)) if facts.wants.redirect => {
+            return Err(sign_in(gateway, facts, headers, Visitor::Stranger, page));
+        }
+        Err(error) => return Err(Err(Box::new(credential_problem(error)))),
+    };
+    let (visitor, riding) = renewed(gateway, facts, sent, found).await.map_err(Err)?;
+    match visitor {
+        Visitor::Known(known) => Ok(Person { known, riding }),
+        nobody => Err(sign_in(gateway, facts, headers, nobody, page)),
+    }
+}
+
+/// Who is asking; where their access cookie is no good any more, their refresh cookie is asked.
+async fn renewed(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    sent: &Sent<'_>,
+    found: Credentials<'_>,
+) -> Result<(Visitor, Option<Riding>), Box<Problem>> {
+    let (check, presented_at) = (RevocationCheck::Local, gateway.clock.now());
+    let authenticator = &gateway.authenticator;
+    let visitor = authenticator.visitor(found, check, presented_at);
+    let renewal = authenticator.renewal(found, &visitor, presented_at);
+    if let Credentials::Cookies(_) = found {
+        let (session, known) = match (&visitor, &renewal) {
+            (Visitor::Known(known), _) => (Some(known.session), Some(known)),
+            (_, Renewal::Present(presented)) => (Some(presented.session), None),
+            (_, Renewal::Leave | Renewal::Nobody) => (None, None),
+        };
+        let sessions = session.as_slice();
+        refuse_forged(gateway, facts, sent, Cookied { sessions, known })?;
+    }
+    if let Visitor::Known(_) = visitor {
+        return Ok((visitor, None));
+    }
+    let presented = match renewal {
+        Renewal::Leave => return Ok((visitor, None)),
+        Renewal::Nobody => return Ok((Visitor::Stranger, None)),
+        Renewal::Present(presented) => presented,
+    };
+    let (occasion, source) = (Occasion::OnTheWay, Source::of(facts));
+    let exchange = gateway.refresher.present(presented, occasion, &source);
+    let outcome = exchange.await;
+    let visitor = match &*outcome {
+        Ok(Refreshed::Tokens(tokens, _)) => {
+            let token = tokens.access.text.expose();
+            authenticator.renewed(token, check, gateway.clock.now())
+        }
+        Ok(Refreshed::Refused { .. } | Refreshed::NotOnTheWay | Refreshed::WrongType) => visitor,
+        Err(RefreshError::TooLarge(error)) => return Err(too_many_groups(error)),
+        Err(_) => Visitor::Unchecked,
+    };
+    let riding = Riding {
+        outcome,
+        presented_at,
+    };
+    Ok((visitor, Some(riding)))
+}
+
+/// A navigation goes to the sign-in page; everybody else is told. Whoever sent a Bearer token is a
+/// program and is told what is wrong with it.
+fn sign_in(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    nobody: Visitor,
+    page: &str,
+) -> Answer {
+    let login_url = sign_in_url(gateway, page);
+    let by_cookie = match nobody {
+        Visitor::Refused(Refused { proof, .. }) => proof == Proof::Cookie,
+        Visitor::Stranger => true,
+        Visitor::Known(_) | Visitor::Unchecked => false,
+    };
+    match HeaderValue::from_str(&login_url) {
+        Ok(location) if by_cookie && facts.wants.redirect => Ok(see_other(location)),
+        _ => Err(sign_in_problem(headers, nobody, login_url)),
+    }
+}
+
+/// The address of the sign-in page that leads back to `page`.
+pub(super) fn sign_in_url(gateway: &Gateway, page: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", page)
+        .finish();
+    format!("{}?{query}", login_url(gateway))
+}
