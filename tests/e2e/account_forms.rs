@@ -50,6 +50,30 @@ fn another_browsers_session_is_over_at_once() {
 }
 
 #[test]
+fn where_a_value_of_the_session_is_asked_for_the_page_has_it_in_each_form() {
+    let upstream = Upstream::start();
+    let setup = Setup::in_front_of(&upstream).section("[csrf]\nmode = \"both\"");
+    let gateway = setup.start();
+    let (jar, lost) = (browser(&gateway), browser(&gateway));
+    let html = page(&gateway, &jar);
+    let field = "name=\"csrf_token\" value=\"";
+    let forms = html.matches("<form method=\"post\"").count();
+    assert_eq!(html.matches(field).count(), forms, "{html}");
+    let (_, rest) = html.split_once(field).expect("a value");
+    let (token, _) = rest.split_once('"').expect("its end");
+
+    let bare = jar.with(end_others()).send(&gateway);
+    assert_eq!(bare.status, 403);
+    assert_eq!(visit(&gateway, &lost), 200);
+    let wrong = lost.named("vestibule_csrf").expect("a value of their own");
+    for (token, status) in [(wrong, 403), (token, 303)] {
+        let form = form("/vestibule/account/end-others", &[("csrf_token", token)]);
+        assert_eq!(jar.with(form).send(&gateway).status, status);
+    }
+    assert_eq!(visit(&gateway, &lost), 401);
+}
+
+#[test]
 fn all_others_end_and_this_one_goes_on() {
     let upstream = Upstream::start();
     let gateway = Setup::in_front_of(&upstream).user("eve", &[]).start();

@@ -49,6 +49,25 @@ const PAGES: &[Page] = &[
     ("signed-out", 200, |visit| {
         visit.tab.visit("/vestibule/logout")
     }),
+    ("account", 200, |visit| {
+        visit.sign_in();
+        visit.tab.visit("/vestibule/account");
+    }),
+    ("account-refused", 401, |visit| {
+        visit.sign_in();
+        visit.tab.visit("/vestibule/account");
+        visit
+            .tab
+            .call(json!([["fill", "#current_password", "wrong"]]));
+        visit
+            .tab
+            .call(json!([["fill", "#new_password", "a new password of mine"]]));
+        visit.tab.call(json!([["press", "#new_password", "Enter"]]));
+        visit.tab.call(json!([["waitForSelector", "#message"]]));
+    }),
+    ("lost-cookies", 400, |visit| {
+        visit.tab.visit("/vestibule/login?after=sign-in");
+    }),
     ("forbidden", 403, |visit| {
         visit.sign_in();
         visit.tab.visit("/secret");
@@ -74,7 +93,7 @@ const AXE: &str = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'
      violations.map(({id, help, nodes}) => `${id}: ${help}: ${nodes.map(node => node.html)}`))";
 
 /// How far the page reaches over the right edge, and what is too small for a finger.
-const MEASURES: &str = "[...document.querySelectorAll('button, .button, input:not([type=hidden])')]\
+const MEASURES: &str = "[...document.querySelectorAll('button, .button, input:not([type=hidden], [hidden])')]\
      .map(one => one.closest('label') ?? one)\
      .filter(one => one.offsetWidth < 24 || one.offsetHeight < 24)\
      .map(one => `too small: ${one.outerHTML}`)\

@@ -293,6 +293,43 @@ fn a_sign_out_in_one_tab_ends_the_requests_and_the_websocket_of_the_other() {
 }
 
 #[test]
+fn a_person_ends_the_session_of_another_browser_on_their_account_page() {
+    let site = Site::new();
+    let browser = Browser::new(&site.url);
+    let other = browser.another();
+    let (here, elsewhere) = (browser.tab(), other.tab());
+    for tab in [&here, &elsewhere] {
+        tab.visit("/greeting");
+        sign_in(tab);
+        tab.sees("Hello, ada");
+    }
+    here.visit("/vestibule/account");
+    here.sees("Your account");
+    here.sees("Chrome on Linux");
+    here.click("button", "End this session");
+    here.sees("The session is ended.");
+    elsewhere.reload();
+    elsewhere.sees("Keep me signed in");
+    here.visit("/greeting");
+    here.sees("Hello, ada");
+}
+
+#[test]
+fn whose_browser_keeps_no_cookies_is_told_so() {
+    let app = Upstream::start();
+    let (setup, url) = reachable();
+    let _gateway = setup.route("/", &app.url(), "signed-in", "").start();
+    let browser = Browser::without_cookies(&url);
+    let tab = browser.tab();
+    tab.visit("/greeting");
+    sign_in(&tab);
+    tab.sees("You are not signed in yet");
+    tab.sees("Allow cookies for this site");
+    tab.click("link", "Sign in");
+    tab.sees("Keep me signed in");
+}
+
+#[test]
 fn password_managers_are_told_what_each_field_is_for() {
     const FIELDS: &str = "[...document.querySelectorAll('input[autocomplete]')]\
          .map(({type, name, autocomplete}) => `${type} ${name} ${autocomplete}`)";

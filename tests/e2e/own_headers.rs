@@ -38,6 +38,12 @@ fn all(gateway: &Gateway) -> Vec<Request> {
         post(&format!("{own}/password"))
             .bearer(&token.access)
             .json(&json!({"current_password": "wrong", "new_password": "wrong"})),
+        Request::get(&format!("{own}/account"))
+            .navigating()
+            .header("Cookie", &cookies),
+        Request::get(&format!("{own}/account")).navigating(),
+        Request::get(&format!("{own}/login?after=sign-in")).navigating(),
+        Request::get(&format!("{own}/resend?form=AAAAAAAAAAAAAAAAAAAAAA")).navigating(),
         Request::get(&format!("{own}/jwks.json")),
         Request::get(style),
         Request::get(&format!("{own}/nothing")),
@@ -129,6 +135,6 @@ fn every_answer_of_our_own_tells_browsers_what_not_to_do_with_it() {
         }
     }
     assert_eq!(kept, 2, "the public keys and the style sheet may be kept");
-    assert_eq!(pages, 9, "pages");
+    assert_eq!(pages, 11, "pages");
     assert_eq!(upstream.count(), 0);
 }

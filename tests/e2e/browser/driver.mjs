@@ -17,8 +17,14 @@ const { chromium } = require("playwright-core");
 
 const where = execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" });
 // A busy machine takes its time.
-const browser = await chromium.launch({ executablePath: where.trim(), timeout: 180_000 });
-const kept = new Map([["browser", browser]]);
+const launch = { executablePath: where.trim(), timeout: 180_000 };
+const browser = await chromium.launch(launch);
+// With the settings of a folder that somebody has filled, in a Chromium of its own.
+const profiles = { open: (folder, options) => chromium.launchPersistentContext(folder, { ...launch, ...options }) };
+const kept = new Map([
+  ["browser", browser],
+  ["profiles", profiles],
+]);
 
 const meant = (argument) =>
   argument !== null && typeof argument === "object" && "kept" in argument ? kept.get(argument.kept) : argument;

@@ -2,6 +2,7 @@
 //! each person has cookies of their own in it.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{programs, wait_until};
 
@@ -28,6 +30,8 @@ pub struct Browser {
     site: String,
     /// Of all browsers in one test.
     turn: Arc<Turn>,
+    /// Its own settings.
+    profile: Option<TempDir>,
 }
 
 /// One of its tabs.
@@ -48,6 +52,22 @@ impl Browser {
         Self::open(site, options, Arc::new(Turn::take()))
     }
 
+    /// Of somebody who has forbidden all sites to keep cookies.
+    pub fn without_cookies(site: &str) -> Self {
+        const FORBIDDEN: &str =
+            r#"{"profile": {"default_content_setting_values": {"cookies": 2}}}"#;
+        let profile = tempfile::tempdir().expect("a folder can be made");
+        let settings = profile.path().join("Default");
+        fs::create_dir(&settings).expect("it can be filled");
+        fs::write(settings.join("Preferences"), FORBIDDEN).expect("it can be filled");
+        let turn = Arc::new(Turn::take());
+        let open = json!(["open", profile.path(), {"baseURL": site}]);
+        let name = Driver::get().keep("profiles", json!([open]));
+        let mut browser = Self::around(name, site, turn);
+        browser.profile = Some(profile);
+        browser
+    }
+
     /// Another person's, for the same site.
     pub fn another(&self) -> Self {
         Self::open(&self.site, json!({}), Arc::clone(&self.turn))
@@ -60,8 +80,12 @@ impl Browser {
 
     fn open(site: &str, mut options: Value, turn: Arc<Turn>) -> Self {
         options["baseURL"] = site.into();
+        let name = Driver::get().keep("browser", json!([["newContext", options]]));
+        Self::around(name, site, turn)
+    }
+
+    fn around(name: String, site: &str, turn: Arc<Turn>) -> Self {
         let driver = Driver::get();
-        let name = driver.keep("browser", json!([["newContext", options]]));
         let patience = json!([["setDefaultTimeout", PATIENCE.as_millis()]]);
         driver.run(&name, patience);
         Self {
@@ -69,6 +93,7 @@ impl Browser {
             name,
             site: site.to_owned(),
             turn,
+            profile: None,
         }
     }
 

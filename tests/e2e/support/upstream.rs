@@ -177,10 +177,7 @@ impl Exchange<'_> {
             // a page for browsers
             [.., "greeting"] => self.greeting(),
             // on to the address of the query
-            [.., "leave"] => {
-                let to = query.first().map_or("/", |(_, to)| to);
-                self.write(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").as_bytes())
-            }
+            [.., "leave"] => self.leave(&query),
             // trailers behind a chunked body
             [.., "trailers"] => self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n4\r\nbody\r\n0\r\nX-Checksum: abc\r\nX-Forwarded-User: eve\r\n\r\n"),
             // a body that ends with the connection
@@ -227,6 +224,13 @@ impl Exchange<'_> {
             self.write(whole)?;
         }
         Ok(true)
+    }
+
+    /// Sends whoever asks to the address of the query.
+    fn leave(&mut self, query: &[(String, String)]) -> io::Result<bool> {
+        let to = query.first().map_or("/", |(_, to)| to);
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        self.write(head.as_bytes())
     }
 
     /// Greets whoever asks, and has the way out.
