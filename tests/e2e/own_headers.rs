@@ -10,6 +10,7 @@ fn all(gateway: &Gateway) -> Vec<Request> {
     let [token, last] = [(); 2].map(|()| sign_in(gateway, "ada"));
     let cookies = browser_sign_in(gateway, "ada");
     let post = |path: &str| Request::post(path).same_origin();
+    let navigate = |path: &str| Request::get(path).navigating();
     let own = "/vestibule";
     let login = Request::get(&format!("{own}/login")).send(gateway).text();
     let (_, style) = login
@@ -56,12 +57,8 @@ fn all(gateway: &Gateway) -> Vec<Request> {
         Request::get("/").navigating(),
         Request::post("/").navigating(),
         Request::get("/").navigating().bearer("a.b.c"),
-        Request::get("/")
-            .navigating()
-            .header("Host", "elsewhere.example"),
-        Request::get("/")
-            .navigating()
-            .header("Authorization", "Bearer a, Bearer b"),
+        navigate("/").header("Host", "elsewhere.example"),
+        navigate("/").header("Authorization", "Bearer a, Bearer b"),
         Request::post("/").header("Content-Type", "application/grpc"),
         post(&format!("{own}/logout"))
             .navigating()

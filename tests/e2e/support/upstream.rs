@@ -129,11 +129,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
 impl Exchange<'_> {
     /// Answers as the path says; whether the connection stays open.
     fn answer(mut self) -> io::Result<bool> {
-        let (path, query) = self
-            .head
-            .target()
-            .split_once('?')
-            .unwrap_or((self.head.target(), ""));
+        let target = self.head.target();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
@@ -176,7 +173,6 @@ impl Exchange<'_> {
             [.., "headers"] => self.echo(&whole, &query),
             // a page for browsers
             [.., "greeting"] => self.greeting(),
-            // on to the address of the query
             [.., "leave"] => self.leave(&query),
             // trailers behind a chunked body
             [.., "trailers"] => self.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n4\r\nbody\r\n0\r\nX-Checksum: abc\r\nX-Forwarded-User: eve\r\n\r\n"),
