@@ -15,6 +15,9 @@ struct Visit {
     tab: Tab,
     _browser: Browser,
     house: House,
+    url: String,
+    /// Where the app is, which is another site for browsers.
+    elsewhere: String,
     /// Never answers.
     _silent: TcpListener,
 }
@@ -68,6 +71,22 @@ const PAGES: &[Page] = &[
     ("lost-cookies", 400, |visit| {
         visit.tab.visit("/vestibule/login?after=sign-in");
     }),
+    ("not-sent", 401, |visit| {
+        visit.tab.visit("/page");
+        visit.post("/page");
+    }),
+    ("send-again", 200, |visit| {
+        visit.sign_in();
+        visit.house.pass(15 * DAY);
+        visit.tab.visit("/vestibule/login");
+        visit.post("/kept/page");
+        let right = [("username", "ada"), ("password", PASSWORD)];
+        visit.tab.submit(&right);
+    }),
+    ("stopped", 403, |visit| {
+        visit.tab.visit(&format!("{}/greeting", visit.elsewhere));
+        visit.post(&format!("{}/vestibule/login", visit.url));
+    }),
     ("forbidden", 403, |visit| {
         visit.sign_in();
         visit.tab.visit("/secret");
@@ -117,6 +136,10 @@ impl Visit {
             upstream = "{app_url}"
             allow = {{ groups = ["nobody"] }}
             [[routes]]
+            path = "/kept"
+            upstream = "{app_url}"
+            replay_posts = true
+            [[routes]]
             path = "/down"
             upstream = "http://{nobody}"
             allow = "anyone"
@@ -134,8 +157,22 @@ impl Visit {
             tab: browser.tab(),
             _browser: browser,
             house,
+            url,
+            elsewhere: app_url,
             _silent: silent,
         }
+    }
+
+    /// Sends a form from where they are.
+    fn post(&self, address: &str) {
+        let send = format!(
+            "const form = document.createElement('form'); form.method = 'post'; \
+             form.action = '{address}'; form.innerHTML = '<input name=comment value=typed>'; \
+             window.isBefore = true; document.body.append(form); form.submit()"
+        );
+        self.tab.run(&format!("(() => {{ {send} }})()"));
+        let is_there = "!window.isBefore && document.readyState === 'complete'";
+        self.tab.waits_for(is_there);
     }
 
     fn sign_in(&self) {
