@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::identity::UserId;
 use crate::login::held_forms::MOST_BYTES;
 use crate::login::{FormHead, FormKey};
-use crate::policy::{Challenge, Permit, ReturnTo, Route, RouteId, Sent};
+use crate::policy::{Challenge, Found, Permit, ReturnTo, Route, RouteId, Sent};
 use crate::proxy::CallersBody;
 use crate::reply::{Problem, Reply, see_other};
 use crate::request::RequestFacts;
@@ -160,21 +160,55 @@ async fn whole(
     timeout(patience, reading).await.ok()?
 }
 
+/// The whole body of what may be the yes of the page that asks whether to send a form again. It is read
+/// before anything is decided: nobody keeps a permit while they keep the body back.
+pub(super) async fn read_ahead(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Box<Problem>> {
+    if !may_be_yes(parts) || !keeps_forms(gateway, facts) {
+        return Ok(None);
+    }
+    let patience = gateway.config.server.limits.body_timeout;
+    let text = whole(body, resend::YES_LENGTH, patience).await;
+    text.map(Some).ok_or_else(cut_short)
+}
+
+fn may_be_yes(parts: &Parts) -> bool {
+    let is = |name: HeaderName, text: &str| {
+        let value = parts.headers.get(name);
+        value.is_some_and(|value| value.as_bytes() == text.as_bytes())
+    };
+    parts.method == Method::POST
+        && is(CONTENT_TYPE, "text/plain")
+        && is(CONTENT_LENGTH, resend::YES_LENGTH_AS_TEXT)
+}
+
+/// Whether forms for this address are kept.
+fn keeps_forms(gateway: &Gateway, facts: &RequestFacts) -> bool {
+    match gateway.routes.find(facts.host.as_ref(), &facts.path) {
+        Found::Route(id) => {
+            let settings = gateway.config.routes.get(id.index());
+            settings.is_some_and(|settings| settings.replay_posts)
+        }
+        Found::Own { .. } | Found::Nowhere | Found::Ambiguous | Found::Misdirected => false,
+    }
+}
+
 /// A permitted request with the body that goes to the app: its own, or that of the kept form in whose
 /// place it asks to be sent.
-pub(super) async fn with_body(
+pub(super) fn with_body(
     gateway: &Gateway,
     facts: &RequestFacts,
     permit: &Permit,
     mut parts: Parts,
-    mut body: Incoming,
+    (body, ahead): (Incoming, Option<Zeroizing<Vec<u8>>>),
 ) -> Result<Request<CallersBody>, Box<Problem>> {
-    let (Some(known), Some(key)) = (permit.known(), asking(gateway, &parts)) else {
+    let (Some(known), Some(text)) = (permit.known(), ahead) else {
         return Ok(Request::from_parts(parts, body.into()));
     };
-    let patience = gateway.config.server.limits.body_timeout;
-    let text = whole(&mut body, resend::YES_LENGTH, patience).await;
-    let text = text.ok_or_else(cut_short)?;
     let Some(id) = resend::read_yes(&text) else {
         let own = CallersBody::Whole(Bytes::from_owner(text));
         return Ok(Request::from_parts(parts, own));
@@ -185,24 +219,15 @@ pub(super) async fn with_body(
         target.is_some_and(|target| target.as_str() == head.target)
             && host == Some(head.host.clone())
     };
+    // Where the key has gone with its time, so has the form; the app is not to take the yes for one.
+    let key = gateway.cookies.form_key(&parts.headers);
+    let key = key.ok_or_else(resend::not_kept)?;
     let (user, now) = (&known.identity.id, gateway.clock.now());
     let taken = gateway.held_forms.take(id, &key, user, now, fits);
     let (head, text) = taken.ok_or_else(resend::not_kept)?;
     describe(&mut parts, head).ok_or_else(resend::not_kept)?;
     let form = CallersBody::Whole(Bytes::from_owner(text));
     Ok(Request::from_parts(parts, form))
-}
-
-/// The browser's key, if this may be the answer of the page that asks whether to send a form again.
-fn asking(gateway: &Gateway, parts: &Parts) -> Option<FormKey> {
-    let is = |name: HeaderName, text: &str| {
-        let value = parts.headers.get(name);
-        value.is_some_and(|value| value.as_bytes() == text.as_bytes())
-    };
-    let may_be = parts.method == Method::POST
-        && is(CONTENT_TYPE, "text/plain")
-        && is(CONTENT_LENGTH, resend::YES_LENGTH_AS_TEXT);
-    may_be.then(|| gateway.cookies.form_key(&parts.headers))?
 }
 
 /// Makes the head say what the form's own head said.

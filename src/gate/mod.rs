@@ -18,6 +18,7 @@ use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use zeroize::Zeroizing;
 
 use crate::authenticate::{
     CredentialError, Credentials, credentials, holds_ours, is_ours, refusal,
@@ -70,13 +71,17 @@ async fn respond(
     request: Request<Incoming>,
     noted: &mut Noted,
 ) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let facts = match facts(gateway, &parts, connection, noted) {
         Ok(facts) => facts,
         Err(reply) => {
             let awaits_leave = parts.headers.contains_key(EXPECT);
             return without(body, awaits_leave, *reply);
         }
+    };
+    let ahead = match held::read_ahead(gateway, &facts, &parts, &mut body).await {
+        Ok(ahead) => ahead,
+        Err(problem) => return without(body, false, refuse(gateway, &facts, &problem)),
     };
     let mut notes = Notes::default();
     let judged = judge(gateway, &facts, &parts, &mut notes);
@@ -94,7 +99,7 @@ async fn respond(
     // A session that does not live by the store's word gets no cookies.
     let is_allowed = matches!(judged, Judged::Forward(_));
     let riding = riding.filter(|_| is_allowed == was_allowed);
-    let request = Request::from_parts(parts, body);
+    let request = Request::from_parts(parts, (body, ahead));
     let mut response = carry_out(gateway, passage, judged, &facts, request, noted).await;
     if let Some(riding) = riding {
         riding.arrive(gateway, &mut response);
@@ -108,10 +113,10 @@ async fn carry_out(
     passage: &Passage,
     judged: Judged,
     facts: &RequestFacts,
-    request: Request<Incoming>,
+    request: Request<(Incoming, Option<Zeroizing<Vec<u8>>>)>,
     noted: &mut Noted,
 ) -> Response<Body> {
-    let (parts, mut body) = request.into_parts();
+    let (parts, (mut body, ahead)) = request.into_parts();
     let awaits_leave = parts.headers.contains_key(EXPECT);
     let reply = match judged {
         Judged::Own { rest } => {
@@ -120,7 +125,7 @@ async fn carry_out(
             endpoints::answer(gateway, facts, &rest, request).await
         }
         Judged::Forward(leave) => {
-            return match held::with_body(gateway, facts, &leave.permit, parts, body).await {
+            return match held::with_body(gateway, facts, &leave.permit, parts, (body, ahead)) {
                 Ok(request) => {
                     let forwarded = leave.for_request(request, facts);
                     pass(gateway, passage, forwarded, noted).await
@@ -243,13 +248,13 @@ fn judge_for_app(
 ) -> Result<Judged, Box<Renewing>> {
     let now = gateway.clock.now();
     notes.route = Some(id);
-    if facts.is_preflight && is_protected(&route.rule) {
+    if facts.is_preflight && route.rule.is_protected() {
         return Ok(preflight(id, route, now));
     }
     let profile = gateway.config.profile;
     let found = match credentials(&parts.headers, route.accepts, &gateway.cookies, profile) {
         Ok(found) => found,
-        Err(CredentialError::Ambiguous(_)) if facts.wants.redirect && is_protected(&route.rule) => {
+        Err(CredentialError::Ambiguous(_)) if facts.wants.redirect && route.rule.is_protected() => {
             // A person, with cookies that somebody else set: the sign-in page clears them.
             let prefix = &gateway.config.server.prefix;
             let sent = answer::sort_out(prefix, answer::target(facts, parts)).map(Judged::Reply);
@@ -375,13 +380,6 @@ fn ours_or_the_apps<'a>(
         }
         Credentials::Bearer(_) => (found, true),
         Credentials::Cookies(_) | Credentials::None => (found, holds_ours(headers)),
-    }
-}
-
-const fn is_protected(rule: &Rule) -> bool {
-    match rule {
-        Rule::SignedIn | Rule::Members { .. } => true,
-        Rule::Anyone | Rule::Optional => false,
     }
 }
 

@@ -21,6 +21,14 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Whether strangers are turned away.
+    pub const fn is_protected(&self) -> bool {
+        match self {
+            Self::SignedIn | Self::Members { .. } => true,
+            Self::Anyone | Self::Optional => false,
+        }
+    }
+
     /// Whether somebody passes who is signed in, has this name and is in these groups.
     pub fn admits(&self, name: &UserName, groups: &[GroupName]) -> bool {
         match self {

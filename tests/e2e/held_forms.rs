@@ -11,7 +11,7 @@ const TARGET: &str = "/kept/page?x=1";
 const TYPED: &str = "text=hunter2+%26+co";
 
 /// `/kept` keeps forms, and `/` does not.
-fn gateway(upstream: &Upstream) -> Gateway {
+pub fn gateway(upstream: &Upstream) -> Gateway {
     Setup::in_front_of(upstream)
         .route("/kept", &upstream.url(), "signed-in", "replay_posts = true")
         .user("bob", &[])
@@ -52,11 +52,11 @@ fn typed() -> Request {
 }
 
 /// What the page's button sends.
-fn yes(id: &str) -> Request {
+pub fn yes(id: &str) -> Request {
     post(TARGET, "text/plain", format!("vestibule_form={id}\r\n")).same_origin()
 }
 
-fn page(id: &str) -> Request {
+pub fn page(id: &str) -> Request {
     Request::get(&format!("/vestibule/resend?form={id}")).navigating()
 }
 
@@ -71,7 +71,7 @@ fn kept(answer: &Answer) -> String {
 }
 
 /// A browser whose form is kept, signed in again as this user.
-fn signed_in_again(gateway: &Gateway, name: &str) -> (Jar, String) {
+pub fn signed_in_again(gateway: &Gateway, name: &str) -> (Jar, String) {
     let mut jar = ended(gateway);
     let answer = jar.with(typed()).send(gateway);
     let id = kept(&answer);
@@ -287,7 +287,7 @@ fn another_browser_another_site_and_another_address_do_not_send_it() {
         .header("Sec-Fetch-Site", "cross-site")
         .header("Origin", "https://evil.example");
     assert_eq!(jar.with(forget).send(&gateway).status, 403);
-    for target in ["/kept/page", "/kept/page?x=2", "/page?x=1"] {
+    for target in ["/kept/page", "/kept/page?x=2", "/kept/other?x=1"] {
         let elsewhere = post(target, "text/plain", body.clone()).same_origin();
         assert_eq!(jar.with(elsewhere).send(&gateway).status, 410, "{target}");
     }
@@ -352,7 +352,9 @@ fn a_form_outlives_another_configuration_and_no_restart() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let (jar, id) = signed_in_again(&gateway, "ada");
-    let other = Setup::in_front_of(&upstream).section("[pages]\nname = \"Wiki\"");
+    let other = Setup::in_front_of(&upstream)
+        .route("/kept", &upstream.url(), "signed-in", "replay_posts = true")
+        .section("[pages]\nname = \"Wiki\"");
     gateway.configure(&other);
     gateway.reload();
     let asked = jar.with(page(&id)).send(&gateway);

@@ -46,6 +46,7 @@ mod held_forms;
 mod identity_headers;
 mod importing;
 mod keys;
+mod late_yes;
 mod log_secrets;
 mod logrotate;
 mod logs;

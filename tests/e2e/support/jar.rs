@@ -41,6 +41,13 @@ impl Jar {
         )
     }
 
+    /// What it sends but for the cookies whose names hold this.
+    pub fn but(&self, name: &str) -> String {
+        let kept = self.0.iter().filter(|(known, _)| !known.contains(name));
+        let pairs = kept.map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
     /// The access cookie of this one with the refresh cookie of another.
     pub fn mixed_with(&self, other: &Self) -> Self {
         let own = self.0.iter().filter(|(name, _)| name.contains("access"));
