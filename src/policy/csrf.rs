@@ -28,9 +28,9 @@ pub enum CsrfMode {
     /// By what the browser says of where it comes from.
     #[default]
     FetchMetadata,
-    /// By the value of its session.
+    /// By the value of its session, where nothing names somebody else.
     DoubleSubmit,
-    /// By both.
+    /// By the value of its session, where something says that it comes from our pages.
     Both,
 }
 
@@ -118,12 +118,14 @@ pub fn judge(
         return Ok(());
     }
     let proves = proves.filter(|_| settings.asks_for_token() && !sent.is_websocket);
-    if proves.is_none() || settings.mode == CsrfMode::Both {
-        comes_from_us(sent.headers, own, &settings.trusted_origins)?;
-    }
-    match proves {
-        Some(proves) => shows_token(sent, &settings.header, proves),
-        None => Ok(()),
+    let from = comes_from_us(sent.headers, own, &settings.trusted_origins);
+    match (from, proves) {
+        // Whoever names somebody else is refused, whatever they show: others may have read it.
+        (Err(Suspicion::Silence), Some(proves)) if settings.mode == CsrfMode::DoubleSubmit => {
+            shows_token(sent, &settings.header, proves)
+        }
+        (Ok(()), Some(proves)) => shows_token(sent, &settings.header, proves),
+        (from, _) => from,
     }
 }
 
@@ -424,7 +426,7 @@ mod tests {
             (&[OURS], Some("wrong"), ["good", "wrong", "wrong"]),
             (&[OURS, WRONG], Some("right"), ["good", "wrong", "wrong"]),
             (&[RIGHT], None, ["silence", "good", "silence"]),
-            (&[ANOTHER, RIGHT], None, ["site", "good", "site"]),
+            (&[ANOTHER, RIGHT], None, ["site", "site", "site"]),
         ] {
             let told = modes.map(
                 |mode| match judged((mode, form), Method::POST, false, fields) {
