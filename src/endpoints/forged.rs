@@ -39,6 +39,10 @@ pub(super) fn refuse_forged(
     let Err(suspicion) = judged else {
         return Ok(());
     };
+    if cookied.sessions.is_empty() {
+        // Anybody can send that, as often as they like.
+        return Err(Box::new(gateway.csrf.problem(&suspicion)));
+    }
     let event = Event::Denied {
         reason: Denial::of(&suspicion),
         seen: Some(&gateway.csrf.seen(&suspicion)),

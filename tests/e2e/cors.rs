@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Gateway, Jar, Request, Setup, Upstream, browser_sign_in, sign_in};
+use crate::support::{
+    Answer, Gateway, Jar, PASSWORD, Request, Setup, Upstream, browser_sign_in, sign_in,
+};
 
 const SPA: &str = "https://spa.example";
 const OTHER: &str = "https://evil.example";
@@ -299,5 +301,27 @@ fn who_may_read_may_not_therefore_change_something_with_cookies() {
                 assert_eq!(answer.error(), code, "{path}");
             }
         }
+    }
+}
+
+#[test]
+fn an_origin_that_may_read_cannot_sign_a_browser_in_as_somebody_else() {
+    let upstream = Upstream::start();
+    let setup = Setup::in_front_of(&upstream);
+    let gateway = setup
+        .section("[cors]\nallowed_origins = [\"https://spa.example.com\"]")
+        .start();
+    for (origin, delivery, status) in [
+        ("https://spa.example.com", "cookie", 403),
+        ("https://spa.example.com", "hybrid", 403),
+        ("https://spa.example.com", "token", 200),
+        ("http://localhost", "cookie", 200),
+    ] {
+        let sign_in = json!({"username": "ada", "password": PASSWORD, "delivery": delivery});
+        let answer = Request::post("/vestibule/login")
+            .header("Origin", origin)
+            .json(&sign_in)
+            .send(&gateway);
+        assert_eq!(answer.status, status, "{origin} {delivery}");
     }
 }

@@ -271,15 +271,16 @@ fn the_refusal_is_written_down_with_what_was_seen() {
     }
     let form = with(Request::post("/vestibule/login"), &evil).form(&[("username", "ada")]);
     assert_eq!(form.send(&gateway).status, 403);
-    let lines = gateway.lines("audit.log", 6);
+    let lines = gateway.lines("audit.log", 5);
     let denied: Vec<_> = lines
         .iter()
         .filter(|line| line["event"] == "denied")
         .collect();
-    let [to_app, sign_out, sign_in] = denied[..] else {
+    // Anybody can send a sign-in as often as they like.
+    let [to_app, sign_out] = denied[..] else {
         panic!("{lines:?}");
     };
-    for line in [to_app, sign_out, sign_in] {
+    for line in [to_app, sign_out] {
         assert_eq!(line["reason"], "cross_site");
         let seen = "Sec-Fetch-Site is cross-site, and Origin is https://evil.example, which is not \
                     in csrf.trusted_origins";
@@ -287,11 +288,7 @@ fn the_refusal_is_written_down_with_what_was_seen() {
     }
     assert_eq!(to_app["user_name"], "ada");
     assert_eq!(to_app["session_id"], sign_out["session_id"]);
-    assert_eq!(
-        (&sign_out["route"], &sign_in["route"]),
-        (&json!("(own)"), &json!("(own)"))
-    );
-    assert!(sign_in["session_id"].is_null() && sign_in["user_name"].is_null());
+    assert_eq!(sign_out["route"], "(own)");
 }
 
 #[test]

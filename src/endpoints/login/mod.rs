@@ -7,7 +7,7 @@ mod prove;
 mod replace;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body::Body;
@@ -30,6 +30,7 @@ use crate::pages::{LoginPage, Message};
 use crate::policy::{Accepts, Found, ReturnTo, RevocationCheck, Route};
 use crate::reply::{self, Problem, Reply};
 use crate::request::{RequestFacts, RequestPath};
+use crate::session::Delivery;
 
 const WRONG: &str = "The name or the password is wrong.";
 
@@ -173,6 +174,10 @@ where
         checked.map_err(|problem| wrong_scheme().unwrap_or(problem))?;
     }
     let attempt = Attempt::of(gateway, facts, &parts.headers, &mut fields)?;
+    if attempt.wanted.delivery != Delivery::Token && parts.headers.contains_key(ORIGIN) {
+        // An origin that may read our answers has had its preflight granted.
+        refuse_cross_site(gateway, facts, &parts.method, &parts.headers)?;
+    }
     // From here on: a body that comes late must not use the time up.
     let begun = Instant::now();
     let (tokens, device) = match prove(gateway, facts, &parts.headers, &attempt).await? {
