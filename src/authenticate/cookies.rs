@@ -12,7 +12,6 @@ use crate::authenticate::CredentialError;
 use crate::identity::Secret;
 use crate::login::held_forms::KEPT_FOR;
 use crate::login::{DeviceId, FormKey};
-use crate::request::language::LANGUAGE_COOKIE;
 use crate::request::reserved::is_reserved_cookie;
 use crate::request::{LanguageTag, Origin, Scheme};
 use crate::session::{CsrfKey, Delivery, Tokens};
@@ -27,8 +26,8 @@ const LANGUAGE_KNOWN_FOR: Duration = Duration::from_hours(365 * 24);
 /// The attributes of a cookie that is for one host, under https.
 const ALONE: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";
 
-/// The names and attributes of our cookies, which follow from `public_url`:
-/// `__Host-vestibule_access` and `__Host-vestibule_refresh`; without `__Host-` under plain http; with
+/// The names and attributes of our cookies, which follow from `public_url`: `__Host-vestibule_access`,
+/// `__Host-vestibule_refresh` and the like; without `__Host-` under plain http; with
 /// `_PORT` at the end where the port is not the scheme's own, because cookies do not know ports. Where
 /// the hosts of one domain share them, `__Secure-` stands in place of `__Host-`.
 #[derive(Clone, Debug)]
@@ -101,7 +100,7 @@ impl Cookies {
                 access: format!("{prefix}vestibule_access{suffix}").into(),
                 refresh: format!("{prefix}vestibule_refresh{suffix}").into(),
                 device: format!("{prefix}vestibule_device{suffix}").into(),
-                language: format!("{prefix}{LANGUAGE_COOKIE}{suffix}").into(),
+                language: format!("{prefix}vestibule_language{suffix}").into(),
                 csrf: format!("{prefix}vestibule_csrf{suffix}").into(),
                 form: format!("{prefix}vestibule_form{suffix}").into(),
             },
@@ -119,7 +118,7 @@ impl Cookies {
         }
     }
 
-    /// The name of the cookie that does. It is never read: what comes back in it proves nothing.
+    /// The name of the cookie with that value. It is never read: what comes back in it proves nothing.
     pub fn csrf_name(&self) -> &str {
         &self.names.csrf
     }
@@ -174,6 +173,11 @@ impl Cookies {
     pub fn set_device(&self, device: &DeviceId) -> HeaderValue {
         let seconds = DEVICE_KNOWN_FOR.as_secs();
         self.cookie(&self.names.device, &device.text(), Some(seconds))
+    }
+
+    /// The name of the cookie that keeps in which language pages are shown.
+    pub fn language_name(&self) -> &str {
+        &self.names.language
     }
 
     /// The `Set-Cookie` value by which pages are shown in this language from now on.

@@ -6,7 +6,7 @@ use crate::gate::answer;
 use crate::gate::observed::Noted;
 use crate::gateway::Gateway;
 use crate::reply::Reply;
-use crate::request::{Ambiguous, Connection, RequestFacts, Wants};
+use crate::request::{Ambiguous, Connection, Reader, RequestFacts, Wants};
 
 /// The facts of a request, noted, or the answer to one that cannot be read in one way only.
 pub(super) fn facts(
@@ -24,7 +24,7 @@ pub(super) fn facts(
             noted.unread(gateway, connection, parts);
             let wants = Wants::read(&parts.method, &parts.headers);
             let problem = answer::ambiguous(&ambiguous);
-            let reader = wants.reader(&parts.headers);
+            let reader = reader(gateway, parts, wants);
             Err(Box::new(gateway.pages.problem(&problem, wants, &reader)))
         }
     }
@@ -37,10 +37,23 @@ pub(super) fn read_facts(
     connection: Connection,
 ) -> Result<RequestFacts, Ambiguous> {
     let server = &gateway.config.server;
-    RequestFacts::read(
+    let facts = RequestFacts::read(
         parts,
         connection,
         &server.trusted_proxies,
         &server.public_urls,
-    )
+    )?;
+    Ok(RequestFacts {
+        reader: reader(gateway, parts, facts.wants),
+        ..facts
+    })
+}
+
+/// Who looks at the answer; nobody where it is not for people.
+fn reader(gateway: &Gateway, parts: &Parts, wants: Wants) -> Reader {
+    if wants.has_reader() {
+        Reader::read(&parts.headers, gateway.cookies.language_name())
+    } else {
+        Reader::default()
+    }
 }

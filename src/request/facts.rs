@@ -43,7 +43,7 @@ pub struct RequestFacts {
     pub path: RequestPath,
     /// What kind of answer the caller can use.
     pub wants: Wants,
-    /// Which language whoever looks at a page reads; not looked for where no page is wanted.
+    /// Which language whoever looks at a page reads. The gate knows where that is kept.
     pub reader: Reader,
     /// A WebSocket handshake: GET, version 13, no body.
     pub is_websocket: bool,
@@ -98,7 +98,7 @@ impl RequestFacts {
             id: RequestId::read(headers),
             path,
             wants,
-            reader: wants.reader(headers),
+            reader: Reader::default(),
             is_websocket,
             is_preflight: request.method == Method::OPTIONS
                 && headers.contains_key(ORIGIN)

@@ -6,9 +6,6 @@ use std::fmt;
 use http::HeaderMap;
 use http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderValue};
 
-/// What the cookie of the choice is called, but for its prefix and its port.
-pub const LANGUAGE_COOKIE: &str = "vestibule_language";
-
 /// The most languages of one `Accept-Language` that are looked at.
 const MOST: usize = 32;
 
@@ -51,10 +48,10 @@ impl fmt::Display for LanguageTag {
 }
 
 impl Reader {
-    /// Reads what a browser sends with a request for a page.
-    pub fn read(headers: &HeaderMap) -> Self {
+    /// Reads what a browser sends with a request for a page; a choice is kept in the cookie of this name.
+    pub fn read(headers: &HeaderMap, cookie: &str) -> Self {
         Self {
-            chosen: chosen(headers),
+            chosen: chosen(headers, cookie),
             accepts: headers.get(ACCEPT_LANGUAGE).cloned(),
         }
     }
@@ -119,24 +116,14 @@ fn look_up(range: &str, offered: &[LanguageTag]) -> Option<usize> {
     offered.iter().position(is_kind)
 }
 
-/// The value of the cookie, under whichever of its names.
-fn chosen(headers: &HeaderMap) -> Option<LanguageTag> {
+fn chosen(headers: &HeaderMap, cookie: &str) -> Option<LanguageTag> {
     let fields = headers.get_all(COOKIE).iter();
     fields
         .filter_map(|field| field.to_str().ok())
         .flat_map(|field| field.split(';'))
-        .filter_map(|cookie| cookie.split_once('='))
-        .find(|(name, _)| is_of_choice(name.trim()))
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| name.trim() == cookie)
         .and_then(|(_, value)| LanguageTag::parse(value.trim()))
-}
-
-fn is_of_choice(name: &str) -> bool {
-    let prefixes = ["__Host-", "__Secure-"];
-    let bare = prefixes
-        .into_iter()
-        .find_map(|prefix| name.strip_prefix(prefix));
-    let rest = bare.unwrap_or(name).strip_prefix(LANGUAGE_COOKIE);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 #[cfg(test)]
@@ -154,7 +141,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, cookie.parse().unwrap());
         headers.insert(ACCEPT_LANGUAGE, accepts.parse().unwrap());
-        Reader::read(&headers)
+        Reader::read(&headers, "__Host-vestibule_language")
     }
 
     #[test]
@@ -181,19 +168,22 @@ mod tests {
     #[test]
     fn their_own_choice_comes_first() {
         for (cookie, found) in [
-            ("vestibule_language=ja", Some(1)),
-            ("a=b; __Host-vestibule_language_8443=ja", Some(1)),
-            ("__Secure-vestibule_language=JA", Some(1)),
-            ("my_vestibule_language=ja", Some(0)),
-            ("vestibule_languages=ja", Some(0)),
-            ("vestibule_language=fr", Some(0)),
-            ("vestibule_language=<script>", Some(0)),
-            ("vestibule_language=", Some(0)),
+            ("__Host-vestibule_language=ja", Some(1)),
+            ("a=b; __Host-vestibule_language = JA ", Some(1)),
+            (
+                "vestibule_language=ja; __Host-vestibule_language=en",
+                Some(0),
+            ),
+            ("vestibule_language=ja", Some(0)),
+            ("__Host-vestibule_language_8443=ja", Some(0)),
+            ("__Host-vestibule_language=fr", Some(0)),
+            ("__Host-vestibule_language=<script>", Some(0)),
+            ("__Host-vestibule_language=", Some(0)),
         ] {
             let reader = reader(cookie, "en");
             assert_eq!(reader.choose(&tags("en ja")), found, "{cookie}");
         }
-        let changed = reader("vestibule_language=en", "en").choosing(tags("ja").remove(0));
+        let changed = reader("__Host-vestibule_language=en", "en").choosing(tags("ja").remove(0));
         assert_eq!(changed.choose(&tags("en ja")), Some(1));
     }
 

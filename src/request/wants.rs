@@ -3,8 +3,6 @@
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::{HeaderMap, HeaderName, Method};
 
-use super::Reader;
-
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
@@ -79,13 +77,9 @@ impl Wants {
         !self.page && !self.frame && self.grpc.is_none()
     }
 
-    /// Who looks at the page; nobody where none is wanted.
-    pub fn reader(self, headers: &HeaderMap) -> Reader {
-        if self.page || self.frame {
-            Reader::read(headers)
-        } else {
-            Reader::default()
-        }
+    /// Whether a person looks at the answer.
+    pub const fn has_reader(self) -> bool {
+        self.page || self.frame
     }
 }
 

@@ -62,6 +62,15 @@ fn whoever_chose_a_language_keeps_it() {
     assert_eq!(unknown.head.all("set-cookie"), Vec::<&str>::new());
     assert!(unknown.text().contains("<html lang=\"ja\">"));
 
+    // What others may keep brings no cookie.
+    for path in [
+        "/vestibule/jwks.json?language=ja",
+        "/vestibule/session?language=ja",
+    ] {
+        let answer = Request::get(path).send(&gateway);
+        assert_eq!(answer.head.all("set-cookie"), Vec::<&str>::new(), "{path}");
+    }
+
     // It stays between them and us.
     let cookies = "a=b; vestibule_language=ja";
     let signed_in = browser_sign_in(&gateway, "ada");

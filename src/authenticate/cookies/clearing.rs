@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use super::{ALONE, Cookies, Names, field, parts, readable};
 
 impl Cookies {
-    /// The `Set-Cookie` values that clear them all, but for the device's. Where the hosts of a domain
+    /// The `Set-Cookie` values that end a sign-in: they clear the two tokens and what goes with them. Where the hosts of a domain
     /// share them: also those that this host has for itself under the same names, which only a page of
     /// its own can have set, and those from before they were shared.
     pub fn clear(&self) -> Vec<HeaderValue> {
@@ -54,12 +54,13 @@ impl Cookies {
     pub fn clear_along(&self, path: &str) -> Vec<HeaderValue> {
         /// Cookies for paths deeper than this are not looked for: headers have their limits.
         const DEEPEST: usize = 3;
+        const LONGEST: usize = 256;
         let ends = path.match_indices('/').map(|(end, _)| end).skip(1);
         let ends: Vec<usize> = ends.chain([path.len()]).take(DEEPEST).collect();
         let parents = ends.into_iter().filter_map(|end| path.get(..end));
         let mut parents: Vec<&str> = parents
             .map(|parent| parent.trim_end_matches('/'))
-            .filter(|parent| !parent.is_empty() && !parent.contains([';', ' ']))
+            .filter(|parent| matches!(parent.len(), 1..=LONGEST) && !parent.contains([';', ' ']))
             .collect();
         parents.dedup();
         let places = parents
