@@ -1,4 +1,4 @@
-//! What vestibule answers itself: one file an endpoint.
+//! What vestibule answers itself: one file an endpoint, and what several of them share.
 
 mod account;
 mod app_cookies;
@@ -24,6 +24,7 @@ use std::error::Error;
 use std::future::Future;
 
 use bytes::Bytes;
+use http::header::CONTENT_LANGUAGE;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 
@@ -74,7 +75,10 @@ where
         ..facts.clone()
     };
     let mut reply = told(gateway, facts, rest, request).await;
-    set_cookies(&mut reply, [gateway.cookies.set_language(&language)]);
+    // What others may keep carries no cookie.
+    if reply.headers().contains_key(CONTENT_LANGUAGE) {
+        set_cookies(&mut reply, [gateway.cookies.set_language(&language)]);
+    }
     reply
 }
 
@@ -117,7 +121,7 @@ where
         "/login" | "/logout" => Err(wrong_method("GET, HEAD, POST")),
         "/refresh" if posts => refresh::refresh(gateway, facts, request).await,
         "/refresh" => Err(wrong_method("POST")),
-        "/resend" if reads => resend::ask(gateway, facts, &request.into_parts().0),
+        "/resend" if reads => resend::ask(gateway, facts, &request.into_parts().0).await,
         "/resend" if posts => resend::forget(gateway, facts, request).await,
         "/resend" => Err(wrong_method("GET, HEAD, POST")),
         "/session" if reads => session::show(gateway, request.headers()).await,

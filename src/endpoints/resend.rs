@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
-use super::forged::signed_in_to_change_by_form;
-use super::{Answer, body, signed_in};
+use super::forged::sent;
+use super::person::{Person, person};
+use super::{Answer, body, tell};
 use crate::gateway::Gateway;
 use crate::identity::Known;
 use crate::login::{FormHead, FormId};
 use crate::pages::ResendPage;
-use crate::policy::{OwnPrefix, ReturnTo};
-use crate::reply::{self, Problem};
+use crate::policy::{OwnPrefix, ReturnTo, Sent};
+use crate::reply::{self, Problem, Reply};
 use crate::request::RequestFacts;
 
 /// What the page's yes starts with, in the form's own address: `vestibule_form=ID`, as `text/plain`.
@@ -47,32 +48,29 @@ pub fn not_kept() -> Box<Problem> {
     Box::new(Problem::new(
         StatusCode::GONE,
         "form_not_kept",
-        "The form is not kept any more: it was sent, its time is over, or somebody else sent it.",
+        "The form is not kept any more: it was sent, its time is over, the gateway was started again or had \
+         to make room, or somebody else typed it.",
     ))
 }
 
 /// `GET`: asks. Who is not signed in does so first.
-pub(super) fn ask(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
+pub(super) async fn ask(gateway: &Gateway, facts: &RequestFacts, request: &Parts) -> Answer {
     let query = request.uri.query().unwrap_or_default();
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let id = pairs.find(|(name, _)| name == "form");
     let id = id
         .and_then(|(_, id)| FormId::parse(&id))
         .ok_or_else(not_kept)?;
-    let known = match signed_in(gateway, &request.headers) {
-        Ok(known) => known,
-        Err(problem) if problem.login_url.is_some() && facts.wants.redirect => {
-            return sign_in_first(gateway, id, problem);
-        }
-        Err(problem) => return Err(problem),
-    };
-    let form = look(gateway, facts, request, id, &known).ok_or_else(not_kept)?;
-    let page = ResendPage {
-        target: &form.target,
-        id: &id.text(),
-        bytes: form.length,
-    };
-    Ok(gateway.pages.resend(&facts.reader, &page))
+    let sent = sent(facts, &request.method, &request.headers, None);
+    answered(gateway, facts, &sent, id, |form, _| {
+        let page = ResendPage {
+            target: &form.target,
+            id: &id.text(),
+            bytes: form.length,
+        };
+        gateway.pages.resend(&facts.reader, &page)
+    })
+    .await
 }
 
 /// `POST`: does not send it. Leads to where it came from.
@@ -89,42 +87,58 @@ where
     let mut fields = body::read(&parts.headers, body, patience).await?;
     fields.only(&["form"])?;
     let id = FormId::parse(&fields.required("form")?).ok_or_else(not_kept)?;
-    let known = signed_in_to_change_by_form(gateway, facts, &parts, &mut fields)?;
-    let form = look(gateway, facts, &parts, id, &known).ok_or_else(not_kept)?;
-    if let Some(key) = gateway.cookies.form_key(&parts.headers) {
-        let (user, now) = (&known.identity.id, gateway.clock.now());
-        // What it held is wiped here.
-        drop(gateway.held_forms.take(id, &key, user, now, |_| true));
+    let sent = sent(facts, &parts.method, &parts.headers, None);
+    answered(gateway, facts, &sent, id, |form, known| {
+        if let Some(key) = gateway.cookies.form_key(&parts.headers) {
+            let (user, now) = (&known.identity.id, gateway.clock.now());
+            // What it held is wiped here.
+            drop(gateway.held_forms.take(id, &key, user, now, |_| true));
+        }
+        let back = ReturnTo::parse(&form.target, &gateway.config.server.prefix);
+        let back = HeaderValue::from_str(back.as_str());
+        reply::see_other(back.unwrap_or(HeaderValue::from_static("/")))
+    })
+    .await
+}
+
+/// The answer to the person whose form this is. Their session is renewed on the way, as on the way to
+/// the app that the form is for.
+async fn answered(
+    gateway: &Gateway,
+    facts: &RequestFacts,
+    sent: &Sent<'_>,
+    id: FormId,
+    reply: impl FnOnce(&FormHead, &Known) -> Reply,
+) -> Answer {
+    let page = address(&gateway.config.server.prefix, id);
+    let Person { known, riding } = match person(gateway, facts, sent, &page).await {
+        Ok(person) => person,
+        Err(answer) => return answer,
+    };
+    let form = look(gateway, facts, sent.headers, id, &known);
+    let mut reply = match form {
+        Some(form) => reply(&form, &known),
+        None => tell(gateway, facts, &not_kept()),
+    };
+    if let Some(riding) = riding {
+        riding.arrive(gateway, &mut reply);
     }
-    let back = ReturnTo::parse(&form.target, &gateway.config.server.prefix);
-    let back = HeaderValue::from_str(back.as_str());
-    Ok(reply::see_other(
-        back.unwrap_or(HeaderValue::from_static("/")),
-    ))
+    Ok(reply)
 }
 
 /// What is kept of this form for this visitor in this browser on this host.
 fn look(
     gateway: &Gateway,
     facts: &RequestFacts,
-    request: &Parts,
+    headers: &HeaderMap,
     id: FormId,
     known: &Known,
 ) -> Option<FormHead> {
-    let key = gateway.cookies.form_key(&request.headers)?;
+    let key = gateway.cookies.form_key(headers)?;
     let (user, now) = (&known.identity.id, gateway.clock.now());
     let form = gateway.held_forms.look(id, &key, user, now)?;
     let host = facts.host.as_ref()?.to_string();
     (form.host == host).then_some(form)
-}
-
-fn sign_in_first(gateway: &Gateway, id: FormId, problem: Box<Problem>) -> Answer {
-    let prefix = &gateway.config.server.prefix;
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", &address(prefix, id))
-        .finish();
-    let page = HeaderValue::try_from(format!("{}/login?{query}", prefix.as_str()));
-    page.map(reply::see_other).map_err(|_| problem)
 }
 
 #[cfg(test)]
