@@ -172,8 +172,13 @@ async fn page(
     Ok(gateway.pages.account(&facts.reader, status, &page))
 }
 
-/// What the address says was done; whatever else it says is nothing.
+/// What the address says was done; whatever else it says is nothing, and so is what a link from elsewhere
+/// says.
 fn notice(request: &Parts) -> Option<Notice> {
+    let mut sites = request.headers.get_all("sec-fetch-site").iter();
+    if !sites.all(|site| site == "same-origin") {
+        return None;
+    }
     let mut pairs = form_urlencoded::parse(request.uri.query()?.as_bytes());
     let (_, name) = pairs.find(|(key, _)| key == "done")?;
     Notice::parse(&name)

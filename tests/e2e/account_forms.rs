@@ -242,3 +242,23 @@ fn no_other_site_can_send_a_form_of_the_page() {
         (200, 200)
     );
 }
+
+#[test]
+fn a_link_from_elsewhere_does_not_make_the_page_say_that_something_was_done() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::in_front_of(&upstream);
+    let jar = browser(&gateway);
+    for (site, says) in [
+        ("same-origin", true),
+        ("same-site", false),
+        ("cross-site", false),
+        ("none", false),
+    ] {
+        let link = Request::get("/vestibule/account?done=password").navigating();
+        let html = jar
+            .with(link.header("Sec-Fetch-Site", site))
+            .send(&gateway)
+            .text();
+        assert_eq!(html.contains("Your password is changed"), says, "{site}");
+    }
+}
