@@ -6,12 +6,14 @@ use vestibule::authenticate::{Cookies, CredentialError};
 use vestibule::request::Origin;
 
 /// How the names of our cookies begin.
-const OURS: [&[u8]; 6] = [
+const OURS: [&[u8]; 8] = [
     b"__host-vestibule_",
     b"__secure-vestibule_",
     b"vestibule_access",
     b"vestibule_csrf",
     b"vestibule_device",
+    b"vestibule_form",
+    b"vestibule_language",
     b"vestibule_refresh",
 ];
 
