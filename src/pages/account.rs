@@ -106,7 +106,7 @@ impl Pages {
                 groups => groups.collect::<Vec<_>>(),
             },
             sessions => sessions,
-            notice => notice.map(|(notice, language)| notice.said(language)),
+            done => notice.map(|(notice, language)| notice.said(language)),
             message => message.map(|(message, language)| message.said(language)),
             new_password => page.least,
             csrf_token => page.csrf_token.map(Secret::expose),

@@ -2,7 +2,7 @@
 
 use crate::config::Color;
 
-/// The ground of pages and the card on it, where they are lightest in light and in dark.
+/// What text stands on, where it is hardest to read: the darker ground in light, the lighter in dark.
 const LIGHT: Color = Color([0xff, 0xff, 0xff]);
 const LIGHT_GROUND: Color = Color([0xf6, 0xf6, 0xf4]);
 const DARK_CARD: Color = Color([0x1f, 0x22, 0x26]);

@@ -29,7 +29,7 @@ pub enum Message {
 impl Message {
     /// Whether something went wrong. Otherwise something is asked for.
     pub(super) const fn is_alarm(self) -> bool {
-        !matches!(self, Self::ChangeDue | Self::TooOld)
+        !matches!(self, Self::ChangeDue | Self::TooOld | Self::Kept)
     }
 
     /// In this language.

@@ -239,9 +239,14 @@ impl Pages {
     }
 
     fn page(&self, reader: &Reader, status: StatusCode, template: &str, values: &Value) -> Reply {
-        let html = self.html(self.languages.choose(reader), template, values);
+        let language = self.languages.choose(reader);
+        let html = self.html(language, template, values);
         let media_type = HeaderValue::from_static("text/html; charset=utf-8");
         let mut reply = reply::own(status, Some(media_type), html.into());
+        let tag = self.languages.iter().nth(language);
+        if let Some(Ok(tag)) = tag.map(|language| HeaderValue::from_str(language.tag().as_str())) {
+            reply.headers_mut().insert(header::CONTENT_LANGUAGE, tag);
+        }
         for (name, value) in PAGE_HEADERS {
             let value = HeaderValue::from_static(value);
             reply.headers_mut().insert(name, value);
@@ -275,13 +280,23 @@ impl Pages {
         };
         let sample = context! {
             return_to => "/", username => "ada", message => "…", alarm => true, again => false, remember => true,
-            new_password => 8, notice => self.notice.clone(), languages => self.offered.clone(), title => "…",
-            text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/", status => 404,
-            code => "not_found", unsent => true, target => "/", path => "/", id => "…", size => "…",
-            ..account::sample()
+            new_password => 8, notice => self.notice.clone(), done => "…", languages => self.offered.clone(),
+            title => "…", text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/",
+            status => 404, code => "not_found", unsent => true, target => "/", path => "/", id => "…",
+            size => "…", may_reload => true, ..account::sample()
+        };
+        // What some of these hide shows where they are missing.
+        let nobody = context! {
+            username => "ada", languages => self.offered.clone(), notice => self.notice.clone(),
+            title => "…", text => "…", ..account::sample()
+        };
+        let forbidden = context! {
+            code => "forbidden", status => 403, detail => "…", login_url => "/", ..nobody.clone()
         };
         for (name, _) in TEMPLATES {
-            theirs.try_out(name, &sample)?;
+            for values in [&sample, &forbidden, &nobody] {
+                theirs.try_out(name, values)?;
+            }
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ const RESEND: ResendPage<'_> = ResendPage {
 /// Somebody who reads this language.
 fn reader(language: &str) -> Reader {
     let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, language.parse().unwrap())]);
-    Reader::read(&headers)
+    Reader::read(&headers, "")
 }
 
 pub(super) async fn text(reply: Reply) -> String {
