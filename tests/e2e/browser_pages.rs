@@ -83,6 +83,17 @@ const PAGES: &[Page] = &[
         let right = [("username", "ada"), ("password", PASSWORD)];
         visit.tab.submit(&right);
     }),
+    ("kept", 200, |visit| {
+        visit.sign_in();
+        visit.house.pass(15 * DAY);
+        visit.tab.visit("/vestibule/login");
+        visit.post("/kept/page");
+    }),
+    ("not-kept", 410, |visit| {
+        visit.sign_in();
+        let gone = "/vestibule/resend?form=AAAAAAAAAAAAAAAAAAAAAA";
+        visit.tab.visit(gone);
+    }),
     ("stopped", 403, |visit| {
         visit.tab.visit(&format!("{}/greeting", visit.elsewhere));
         visit.post(&format!("{}/vestibule/login", visit.url));

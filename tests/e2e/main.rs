@@ -22,6 +22,7 @@ mod attacks;
 mod bad_input;
 mod browser_pages;
 mod browsing;
+mod browsing_forms;
 mod callers;
 mod coming_back;
 mod commands;
