@@ -16,16 +16,16 @@
 //!
 //! | room | the question it answers |
 //! |---|---|
-//! | [`endpoints`] | sign in, refresh, sign out, sessions, password, public keys: one file each |
-//! | [`pages`] | what people see |
+//! | [`endpoints`] | sign in, refresh, sign out, account, sessions, password, kept forms, public keys: one file each |
+//! | [`pages`] | what people see, in their language |
 //! | [`admin`] | is the process alive, is it ready, how does it fare; users, sessions and keys for operators |
-//! | [`login`] | proving who you are, opening a session, changing a password |
+//! | [`login`] | proving who you are, opening a session, changing a password, forms that wait for a sign-in |
 //!
 //! What it knows:
 //!
 //! | room | the question it answers |
 //! |---|---|
-//! | [`request`] | what a request says: host, path in all its readings, client, kind of caller (pure) |
+//! | [`request`] | what a request says: host, path in all its readings, client, kind of caller, language (pure) |
 //! | [`identity`] | users, visitors, names, secrets, password hashes (pure) |
 //! | [`session`] | the session, [`session::judge()`], tokens, keys, revocations (pure) |
 //! | [`store`] | where users, keys and sessions live: SQLite or memory |
