@@ -210,9 +210,16 @@ async fn an_installation_shows_its_name_logo_notice_and_colour() {
 #[test]
 fn every_problem_has_its_words() {
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders: Vec<_> = ["authenticate", "endpoints", "gate", "proxy"]
-        .map(|room| source.join(room))
-        .into();
+    let mut folders: Vec<_> = [
+        "authenticate",
+        "endpoints",
+        "gate",
+        "policy",
+        "proxy",
+        "server",
+    ]
+    .map(|room| source.join(room))
+    .into();
     let mut texts = vec![std::fs::read_to_string(source.join("reply.rs")).unwrap()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
