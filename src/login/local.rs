@@ -110,7 +110,7 @@ impl LocalLogin {
         match &outcome {
             SignIn::Accepted(_) | SignIn::ChangeDue(_) => self.defence.succeeded(&ticket),
             SignIn::Refused(_, user) => self.defence.failed(&ticket, caller, user.as_ref()),
-            SignIn::Busy(_) | SignIn::Throttled(_) => self.defence.given_back(&ticket),
+            SignIn::Busy(_) | SignIn::Throttled(_) => self.defence.turned_away(&ticket, caller),
         }
         Ok(outcome)
     }
@@ -237,11 +237,13 @@ impl LocalLogin {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
     use std::time::Duration;
 
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{SystemClock, Timestamp};
     use crate::identity::{PasswordTerm, UserId};
+    use crate::observe::metrics::Metrics;
     use crate::observe::{Audit, Source};
     use crate::store::NewUser;
     use crate::store::memory::MemoryStore;
@@ -292,6 +294,42 @@ mod tests {
             assert_eq!(throttled.count(), 995, "{name}");
             assert_eq!(hasher.hashes(), 5, "{name}");
         }
+    }
+
+    /// Seconds that the test lets pass.
+    #[derive(Default)]
+    struct HandMoved(AtomicI64);
+
+    impl Clock for HandMoved {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_seconds(1_700_000_000 + self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_nobody_has_time_for_is_told_of_as_a_flood() {
+        let store = house(&[]).await;
+        let clock = Arc::new(HandMoved::default());
+        let (key, settings) = (Secret::new([7; 32]), LoginSettings::default());
+        let defence = Defence::open(store.clone(), clock.clone(), key, settings).await;
+        let login = defended(&store, Hasher::full(), defence.unwrap());
+        let metrics = Metrics::new();
+        let mut caller = caller();
+        caller.audit = Audit::open(None, clock.clone(), metrics.events.clone()).unwrap();
+        let floods = || {
+            let text = metrics.open_metrics().unwrap();
+            text.contains("vestibule_sign_in_defences_total{measure=\"flood\"} 1\n")
+        };
+        for second in 0..11 {
+            assert!(!floods(), "{second}");
+            clock.0.store(second, Ordering::Relaxed);
+            for number in 0..51 {
+                let name = format!("user{number}");
+                let outcome = login.sign_in(&name, secret("guess"), &caller).await;
+                assert!(matches!(outcome, Ok(SignIn::Busy(_))));
+            }
+        }
+        assert!(floods());
     }
 
     #[tokio::test]

@@ -148,6 +148,12 @@ impl Defence {
         self.counts().succeeded(ticket, &self.settings);
     }
 
+    /// There was no time to look at the password: many such tries are a flood, and nobody's guilt.
+    pub fn turned_away(&self, ticket: &Ticket, caller: &Caller) {
+        self.given_back(ticket);
+        self.note_failure(caller, self.shared.clock.now());
+    }
+
     /// Nothing was found out.
     pub fn given_back(&self, ticket: &Ticket) {
         self.counts().given_back(ticket, &self.settings);
