@@ -245,3 +245,26 @@ fn every_page_is_accessible_and_fits_a_phone() {
 fn every_page_is_accessible_and_fits_a_phone_in_japanese() {
     look_at_all("ja");
 }
+
+#[test]
+fn a_brand_of_any_colour_can_be_read() {
+    let (app, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let logo = folder.path().join("logo.svg");
+    let drawing = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 8 8\">\
+                   <circle cx=\"4\" cy=\"4\" r=\"4\" fill=\"#ffcc00\"/></svg>";
+    std::fs::write(&logo, drawing).unwrap();
+    let logo = logo.display();
+    let more = format!(
+        "[pages]\nname = \"Wiki of Ada & Co\"\nnotice = \"Ask Eve for an account.\"\n\
+         accent = \"#ffcc00\"\nlogo = \"{logo}\""
+    );
+    let (_house, url) = house(&app, &more);
+    let browser = Browser::new(&url);
+    browser.call(json!([["addInitScript", {"path": Browser::axe()}]]));
+    let tab = browser.tab();
+    tab.visit("/page");
+    tab.sees("Ask Eve for an account.");
+    tab.waits_for("document.querySelector('header img').naturalWidth > 0");
+    let complaints = look_at(&tab, "brand-en");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
