@@ -268,3 +268,27 @@ fn a_brand_of_any_colour_can_be_read() {
     let complaints = look_at(&tab, "brand-en");
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
+
+#[test]
+fn the_small_page_in_a_frame_is_accessible() {
+    let app = Upstream::start();
+    let app_url = app.url();
+    let open =
+        format!("[[routes]]\npath = \"/open\"\nupstream = \"{app_url}\"\nallow = \"anyone\"");
+    let (_house, url) = house(&app, &open);
+    let browser = Browser::new(&url);
+    browser.call(json!([["addInitScript", {"path": Browser::axe()}]]));
+    let tab = browser.tab();
+    tab.visit("/open/greeting");
+    tab.run(
+        "document.body.innerHTML = '<main aria-label=\"App\"><h1>The app</h1>\
+         <iframe title=\"Report\" src=\"/page\" width=\"280\" height=\"320\"></iframe></main>'",
+    );
+    let inside = "document.querySelector('iframe').contentDocument";
+    tab.waits_for(&format!("{inside}?.querySelector('a[target=_top]')"));
+    let complaints = look_at(&tab, "in-a-frame-en");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let frame = json!([["frameLocator", "iframe"], ["getByRole", "link"], ["click"]]);
+    tab.call(frame);
+    tab.sees("Keep me signed in");
+}
