@@ -209,6 +209,12 @@ pub fn own(status: StatusCode, media_type: Option<HeaderValue>, body: Bytes) -> 
     reply
 }
 
+/// Sends the caller to an address of ours with a GET; to `/` where it cannot be written into a header.
+pub fn go_to(address: &str) -> Reply {
+    let location = HeaderValue::from_str(address);
+    see_other(location.unwrap_or(HeaderValue::from_static("/")))
+}
+
 /// Sends the caller elsewhere with a GET (303, RFC 9110 §15.4.4).
 pub fn see_other(location: HeaderValue) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);

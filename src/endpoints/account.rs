@@ -1,18 +1,18 @@
 //! `/vestibule/account`: the page where people look after their sessions and their password.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body::Body;
 
-use super::body::{self, Fields};
+use super::body::Fields;
 use super::forged::{FIELD, sent};
 use super::handed_out::{handed_out, set_cookies};
 use super::password::{self, Attempt, Outcome, unacceptable, wrong_password};
-use super::person::{Person, person, sign_in_url};
+use super::person::{Person, person};
 use super::too_many::too_many_attempts;
-use super::{Answer, app_cookies, sessions, tell};
+use super::{Answer, app_cookies, read, sessions, tell};
 use crate::gateway::Gateway;
 use crate::identity::Known;
 use crate::pages::{AccountPage, Message, Notice};
@@ -43,9 +43,8 @@ pub(super) async fn answer<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let (parts, fields) = read(gateway, request).await;
+    let mut fields = fields?;
     let in_form = fields.text(FIELD)?;
     let sent = sent(facts, &parts.method, &parts.headers, in_form.as_deref());
     let person = person(gateway, facts, &sent, &address(gateway)).await;
@@ -56,7 +55,7 @@ where
     let done = carry_out(gateway, facts, deed, &known, (&parts, fields)).await;
     let mut reply = done.unwrap_or_else(|mut problem| {
         if problem.status == StatusCode::UNAUTHORIZED {
-            problem.login_url = Some(sign_in_url(gateway, &address(gateway)));
+            problem.login_url = Some(gateway.config.server.prefix.sign_in_page(&address(gateway)));
         }
         tell(gateway, facts, &problem)
     });
@@ -108,7 +107,7 @@ async fn end_one(
     if !sessions::is_in_cookies(gateway, known, ended, headers) {
         return Ok(back(gateway, Notice::SessionEnded));
     }
-    let mut reply = go_to(format!("{}/logout", gateway.config.server.prefix.as_str()));
+    let mut reply = reply::go_to(&format!("{}/logout", gateway.config.server.prefix.as_str()));
     set_cookies(&mut reply, gateway.cookies.clear());
     set_cookies(&mut reply, app_cookies::cleared(gateway, facts));
     Ok(reply)
@@ -186,12 +185,7 @@ fn notice(request: &Parts) -> Option<Notice> {
 
 /// To the page, which says what was done.
 fn back(gateway: &Gateway, notice: Notice) -> Reply {
-    go_to(format!("{}?done={}", address(gateway), notice.as_str()))
-}
-
-fn go_to(address: String) -> Reply {
-    let location = HeaderValue::try_from(address);
-    reply::see_other(location.unwrap_or(HeaderValue::from_static("/")))
+    reply::go_to(&format!("{}?done={}", address(gateway), notice.as_str()))
 }
 
 fn address(gateway: &Gateway) -> String {

@@ -9,10 +9,10 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
 use super::app_cookies;
-use super::body::{self, Media};
+use super::body::Media;
 use super::forged::{Cookied, FIELD, refuse_forged, sent};
 use super::handed_out::set_cookies;
-use super::{Answer, about_body, login_url, to_its_end, unavailable};
+use super::{Answer, about_body, login_url, read, to_its_end, unavailable};
 use crate::authenticate::cookies::CookiePair;
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{missing_token, refused_token};
@@ -48,9 +48,7 @@ pub(super) async fn sign_out<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let fields = body::read(&parts.headers, body, patience).await;
+    let (parts, fields) = read(gateway, request).await;
     let mut fields = fields.map_err(about_body)?;
     fields.only(&["refresh_token", "everywhere", FIELD])?;
     let in_form = fields.text(FIELD)?;

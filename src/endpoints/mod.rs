@@ -25,10 +25,12 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::header::CONTENT_LANGUAGE;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body::Body;
 
 use self::account::Deed;
+use self::body::Fields;
 use self::handed_out::set_cookies;
 use crate::authenticate::refusal::{absence, refused_token, unchecked_problem};
 use crate::authenticate::{Credentials, challenge_problem, credential_problem, credentials};
@@ -151,6 +153,17 @@ where
             _ => Err(not_found()),
         },
     }
+}
+
+/// The head of a request, and the fields of its body.
+async fn read<B>(gateway: &Gateway, request: Request<B>) -> (Parts, Result<Fields, Box<Problem>>)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    let patience = gateway.config.server.limits.body_timeout;
+    let fields = body::read(&parts.headers, body, patience).await;
+    (parts, fields)
 }
 
 /// The visitor, who must be signed in.

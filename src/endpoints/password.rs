@@ -12,7 +12,7 @@ use super::body::{self, Fields, Media, invalid};
 use super::forged::{FIELD, signed_in_to_change_by_form};
 use super::handed_out::handed_out;
 use super::too_many::too_many_attempts;
-use super::{Answer, caller, session_over, to_its_end, too_many_groups, unavailable};
+use super::{Answer, caller, read, session_over, to_its_end, too_many_groups, unavailable};
 use crate::authenticate::last_token_ends;
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::gateway::Gateway;
@@ -68,9 +68,8 @@ where
     if facts.wants.page && body::media_type(request.headers()) == Some(Media::Form) {
         return account::answer(gateway, facts, Deed::ChangePassword, request).await;
     }
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let (parts, fields) = read(gateway, request).await;
+    let mut fields = fields?;
     let known = signed_in_to_change_by_form(gateway, facts, &parts, &mut fields)?;
     let attempt = Attempt::of(&mut fields)?;
     match make(gateway, facts, &parts.headers, &known, attempt).await? {

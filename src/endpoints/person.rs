@@ -4,7 +4,7 @@ use http::header::{HeaderMap, HeaderValue};
 
 use super::forged::{Cookied, refuse_forged};
 use super::handed_out::Riding;
-use super::{ALL_CREDENTIALS, Answer, login_url, sign_in_problem, too_many_groups};
+use super::{ALL_CREDENTIALS, Answer, sign_in_problem, too_many_groups};
 use crate::authenticate::{
     CredentialError, Credentials, Occasion, RefreshError, Refreshed, Renewal, credential_problem,
     credentials,
@@ -104,7 +104,7 @@ fn sign_in(
     nobody: Visitor,
     page: &str,
 ) -> Answer {
-    let login_url = sign_in_url(gateway, page);
+    let login_url = gateway.config.server.prefix.sign_in_page(page);
     let by_cookie = match nobody {
         Visitor::Refused(Refused { proof, .. }) => proof == Proof::Cookie,
         Visitor::Stranger => true,
@@ -114,12 +114,4 @@ fn sign_in(
         Ok(location) if by_cookie && facts.wants.redirect => Ok(see_other(location)),
         _ => Err(sign_in_problem(headers, nobody, login_url)),
     }
-}
-
-/// The address of the sign-in page that leads back to `page`.
-pub(super) fn sign_in_url(gateway: &Gateway, page: &str) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", page)
-        .finish();
-    format!("{}?{query}", login_url(gateway))
 }

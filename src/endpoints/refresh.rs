@@ -4,11 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
-use super::body::{self, Media};
+use super::body::Media;
 use super::forged::{Cookied, refuse_forged, sent};
 use super::handed_out::{handed_out, set_cookies};
 use super::too_many::too_many_attempts;
-use super::{ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, too_many_groups};
+use super::{
+    ALL_CREDENTIALS, Answer, about_body, login_url, not_at_the_moment, read, too_many_groups,
+};
 use crate::authenticate::credentials::bearer;
 use crate::authenticate::refusal::{absence, missing_token, refused_token};
 use crate::authenticate::{CredentialError, RefreshError, Refreshed, credential_problem};
@@ -28,9 +30,7 @@ pub(super) async fn refresh<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let fields = body::read(&parts.headers, body, patience).await;
+    let (parts, fields) = read(gateway, request).await;
     let mut fields = fields.map_err(about_body)?;
     fields.only(&["refresh_token"])?;
     let in_body = fields.text("refresh_token")?;

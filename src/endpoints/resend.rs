@@ -1,14 +1,13 @@
 //! `/vestibule/resend`: whether to send again what somebody typed while their session ended.
 
 use bytes::Bytes;
-use http::header::HeaderValue;
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body;
 
 use super::forged::sent;
 use super::person::{Person, person};
-use super::{Answer, body, tell};
+use super::{Answer, read, tell};
 use crate::gateway::Gateway;
 use crate::identity::Known;
 use crate::login::{FormHead, FormId};
@@ -82,9 +81,8 @@ pub(super) async fn forget<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let (parts, fields) = read(gateway, request).await;
+    let mut fields = fields?;
     fields.only(&["form"])?;
     let id = FormId::parse(&fields.required("form")?).ok_or_else(not_kept)?;
     let sent = sent(facts, &parts.method, &parts.headers, None);
@@ -95,8 +93,7 @@ where
             drop(gateway.held_forms.take(id, &key, user, now, |_| true));
         }
         let back = ReturnTo::parse(&form.target, &gateway.config.server.prefix);
-        let back = HeaderValue::from_str(back.as_str());
-        reply::see_other(back.unwrap_or(HeaderValue::from_static("/")))
+        reply::go_to(back.as_str())
     })
     .await
 }

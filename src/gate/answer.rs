@@ -5,7 +5,6 @@ use std::error::Error as _;
 use http::header::REFERER;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use url::form_urlencoded;
 
 use crate::authenticate::refusal;
 use crate::endpoints::TWICE;
@@ -33,7 +32,7 @@ pub(super) fn challenge(
     target: &str,
 ) -> Challenged {
     let target = ReturnTo::parse(target, prefix);
-    let login_url = login_url(prefix, target.as_str());
+    let login_url = prefix.sign_in_page(target.as_str());
     if facts.wants.redirect
         && challenge.is_for_a_browser()
         && accepts.cookie
@@ -67,16 +66,8 @@ fn own_referer<'a>(facts: &RequestFacts, request: &'a Parts) -> Option<&'a str> 
 pub(super) fn sort_out(prefix: &OwnPrefix, target: &str) -> Option<Reply> {
     let target = ReturnTo::parse(target, prefix);
     let (name, value) = TWICE;
-    let address = format!("{}&{name}={value}", login_url(prefix, target.as_str()));
+    let address = format!("{}&{name}={value}", prefix.sign_in_page(target.as_str()));
     HeaderValue::try_from(address).ok().map(see_other)
-}
-
-/// The sign-in page that leads to `target` afterwards.
-pub(super) fn login_url(prefix: &OwnPrefix, target: &str) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", target)
-        .finish();
-    format!("{}/login?{query}", prefix.as_str())
 }
 
 pub(super) fn ambiguous(why: &Ambiguous) -> Problem {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::endpoints::resend;
-use crate::gate::{Judged, answer};
+use crate::gate::Judged;
 use crate::gateway::Gateway;
 use crate::identity::UserId;
 use crate::login::held_forms::MOST_BYTES;
@@ -90,7 +90,7 @@ pub(super) async fn hold(
     let id = gateway.held_forms.hold(&key, user, &head, text, now);
     drop(reading);
     let prefix = &gateway.config.server.prefix;
-    let page = answer::login_url(prefix, &resend::address(prefix, id));
+    let page = prefix.sign_in_page(&resend::address(prefix, id));
     let mut reply = see_other(HeaderValue::try_from(page).ok()?);
     let cookie = gateway.cookies.set_form_key(&key);
     reply.headers_mut().append(SET_COOKIE, cookie);

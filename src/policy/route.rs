@@ -194,6 +194,14 @@ impl OwnPrefix {
         Ok(Self(prefix))
     }
 
+    /// The address of the sign-in page from which one goes on to `return_to`.
+    pub fn sign_in_page(&self, return_to: &str) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", return_to)
+            .finish();
+        format!("{}/login?{query}", self.as_str())
+    }
+
     /// What comes after the prefix, such as `/login` or nothing; `None` for a path not under it.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         path.strip_prefix(self.as_str())

@@ -6,8 +6,8 @@ use http::{HeaderMap, StatusCode};
 
 use super::{COOKIES_ALONE, TWICE, go_on};
 use crate::authenticate::{CredentialError, Credentials, Renewal, credential_problem, credentials};
+use crate::endpoints::Answer;
 use crate::endpoints::handed_out::set_cookies;
-use crate::endpoints::{Answer, login_url};
 use crate::gateway::Gateway;
 use crate::identity::Visitor;
 use crate::policy::{Astray, Came, HostPattern, ReturnTo, RevocationCheck, Seen, astray};
@@ -45,7 +45,7 @@ impl Arrival {
 pub(super) fn check(gateway: &Gateway, return_to: &ReturnTo) -> Reply {
     let (name, value) = SIGNED_IN;
     let address = format!("{}&{name}={value}", sign_in_at("", gateway, return_to));
-    HeaderValue::try_from(address).map_or_else(|_| go_on(return_to), reply::see_other)
+    reply::go_to(&address)
 }
 
 /// Where they have come back, the person goes on; else they are told why not.
@@ -182,10 +182,12 @@ fn problem(
 
 /// The address of the sign-in page, at this origin or here, from which one goes on to `return_to`.
 fn sign_in_at(origin: &str, gateway: &Gateway, return_to: &ReturnTo) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", return_to.as_str())
-        .finish();
-    format!("{origin}{}?{query}", login_url(gateway))
+    let page = gateway
+        .config
+        .server
+        .prefix
+        .sign_in_page(return_to.as_str());
+    format!("{origin}{page}")
 }
 
 const fn words(cause: Astray) -> (&'static str, &'static str) {

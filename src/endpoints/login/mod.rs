@@ -7,7 +7,7 @@ mod prove;
 mod replace;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, ORIGIN};
+use http::header::ORIGIN;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body::Body;
@@ -17,11 +17,12 @@ use self::arrival::Arrival;
 use self::attempt::Attempt;
 use self::patience::hold_back;
 use self::prove::{Outcome, prove};
-use super::body::{self, Media};
+use super::body::Media;
 use super::forged::refuse_cross_site;
 use super::handed_out::{handed_out, set_cookies};
+use super::password::unacceptable;
 use super::too_many::too_many_attempts;
-use super::{ALL_CREDENTIALS, Answer, app_cookies, lives, resend, unavailable};
+use super::{ALL_CREDENTIALS, Answer, app_cookies, lives, read, resend, unavailable};
 use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{CredentialError, Credentials, credential_problem, credentials};
 use crate::gateway::Gateway;
@@ -164,9 +165,8 @@ pub(super) async fn sign_in<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let patience = gateway.config.server.limits.body_timeout;
-    let mut fields = body::read(&parts.headers, body, patience).await?;
+    let (parts, fields) = read(gateway, request).await;
+    let mut fields = fields?;
     if fields.media() != Some(Media::Json) {
         // JSON needs no such check: other sites cannot send it without a preflight.
         let checked = refuse_cross_site(gateway, facts, &parts.method, &parts.headers);
@@ -194,8 +194,7 @@ where
             return refused(gateway, facts, &attempt, change_due(), Message::ChangeDue);
         }
         Outcome::Unacceptable(error) => {
-            let problem =
-                Problem::invalid_request(format!("The new password is refused: {error}."));
+            let problem = *unacceptable(error);
             return refused(gateway, facts, &attempt, problem, Message::Refused(error));
         }
     };
@@ -276,6 +275,5 @@ fn return_to_of(gateway: &Gateway, text: Option<&str>) -> ReturnTo {
 }
 
 fn go_on(return_to: &ReturnTo) -> Reply {
-    let location = HeaderValue::from_str(return_to.as_str());
-    reply::see_other(location.unwrap_or_else(|_| HeaderValue::from_static("/")))
+    reply::go_to(return_to.as_str())
 }
