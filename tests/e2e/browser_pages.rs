@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::browsing::house;
+use crate::browsing::{house, reachable, sign_in};
 use crate::expiry::{DAY, House, MINUTE};
 use crate::support::{Browser, PASSWORD, Tab, Upstream, free_address};
 
@@ -291,4 +291,29 @@ fn the_small_page_in_a_frame_is_accessible() {
     let frame = json!([["frameLocator", "iframe"], ["getByRole", "link"], ["click"]]);
     tab.call(frame);
     tab.sees("Keep me signed in");
+}
+
+#[test]
+fn the_page_of_a_store_that_does_not_answer_is_accessible() {
+    let app = Upstream::start();
+    let (setup, url) = reachable();
+    let gateway = setup.route("/", &app.url(), "signed-in", "").start();
+    let browser = Browser::new(&url);
+    browser.call(json!([["addInitScript", {"path": Browser::axe()}]]));
+    let tab = browser.tab();
+    tab.visit("/greeting");
+    sign_in(&tab);
+    tab.sees("Hello, ada");
+    let mut cookies = browser.cookies().into_iter();
+    let access = cookies.find(|name| name.contains("access"));
+    browser.call(json!([["clearCookies", {"name": access}]]));
+    let database = rusqlite::Connection::open(gateway.file("vestibule.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    tab.visit("/greeting");
+    tab.sees("503 temporarily_unavailable");
+    let complaints = look_at(&tab, "unavailable-en");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    database.execute_batch("COMMIT").unwrap();
+    tab.click("link", "Try again");
+    tab.sees("Hello, ada");
 }

@@ -28,7 +28,7 @@ impl Site {
 }
 
 /// A setup without routes, and where a browser finds what it starts.
-fn reachable() -> (Setup, String) {
+pub fn reachable() -> (Setup, String) {
     let address = free_address();
     let url = format!("http://localhost:{}", address.port());
     let setup = Setup::new().public_url(&url);
