@@ -122,28 +122,27 @@ impl Hasher {
         self.run(Queue::Strangers, hash).await
     }
 
+    fn places(&self, queue: Queue) -> &Semaphore {
+        match queue {
+            Queue::Strangers => &self.waiting,
+            Queue::Known => &self.known_waiting,
+        }
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         queue: Queue,
-        work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
+        work: impl Fn(&mut HashMemory) -> T + Send + Sync + 'static,
     ) -> Result<T, Busy> {
-        let waiting = match queue {
-            Queue::Strangers => &self.waiting,
-            Queue::Known => &self.known_waiting,
-        };
-        let place = waiting.try_acquire().map_err(|_| Busy)?;
+        let place = self.places(queue).try_acquire().map_err(|_| Busy)?;
         let permit = timeout(LONGEST_WAIT, self.permit(queue)).await;
         let permit = permit.map_err(|_| Busy)?.map_err(|_| Busy)?;
         drop(place);
         #[cfg(test)]
         self.hashes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let work = move |memory: &mut HashMemory| {
-            // Held until the work is done, even if nobody waits for it any more.
-            let _permit = permit;
-            work(memory)
-        };
-        self.threads.run(work).await.ok_or(Busy)
+        // Held until the work is done, even if nobody waits for it any more.
+        self.threads.run(permit, work).await.ok_or(Busy)
     }
 
     /// Whoever is known takes the reserved place, or any other that is free before it.
@@ -164,7 +163,7 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
     use super::*;
 
@@ -182,7 +181,9 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         runtime.block_on(async {
             let (started, starts) = tokio::sync::oneshot::channel();
+            let once = Mutex::new(Some((started, released)));
             let held = hasher.run(Queue::Strangers, move |_| {
+                let (started, released) = once.lock().unwrap().take().unwrap();
                 let _ = started.send(());
                 released.recv()
             });

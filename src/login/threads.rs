@@ -1,66 +1,128 @@
-//! Threads that hash and do nothing else: they give way to all others, and a hash's memory is theirs to
-//! use again.
+//! Threads that hash and do nothing else: they give way to all others, but not for ever, and a hash's
+//! memory is theirs to use again.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::identity::password::HashMemory;
 
+/// How long work waits at least for a processor that nobody else wants.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+/// For how many times what the last one took.
+const PATIENCE: u32 = 4;
+
 type Job = Box<dyn FnOnce(&mut HashMemory) + Send>;
 
+/// Threads that run when nobody else wants the processor, and one that takes its turn like everybody: it
+/// does what they do not get to, because the machine is busy with other things. It is one for all, so
+/// that hashing never takes more than one thread's share from who is busy.
+///
 /// They end when this is dropped and what was begun is done.
 pub(super) struct HashingThreads {
-    jobs: Sender<Job>,
+    giving_way: Sender<Job>,
+    taking_turns: Sender<Job>,
+    /// The processor time of the last work, in microseconds.
+    cost: Arc<AtomicU64>,
 }
 
 impl HashingThreads {
-    /// As many as this.
+    /// As many as this that give way.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start(count: usize) -> io::Result<Self> {
-        let (jobs, waiting) = mpsc::channel();
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (giving_way, jobs) = mpsc::channel();
+        let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..count {
-            let waiting = Arc::clone(&waiting);
+            let jobs = Arc::clone(&jobs);
             let thread = thread::Builder::new().name("hashing".to_owned());
-            thread.spawn(move || work(&waiting))?;
+            thread.spawn(move || {
+                give_way();
+                work(&jobs);
+            })?;
         }
-        Ok(Self { jobs })
+        let (taking_turns, jobs) = mpsc::channel();
+        let thread = thread::Builder::new().name("hashing-in-turn".to_owned());
+        thread.spawn(move || work(&Mutex::new(jobs)))?;
+        Ok(Self {
+            giving_way,
+            taking_turns,
+            cost: Arc::default(),
+        })
     }
 
-    /// Does the work on one of them; `None` if it panicked.
+    /// Does the work on a thread that gives way; where that takes too long, on the other one, too.
+    /// Whichever is done first gives the outcome and lets go of what is `held`, whether or not somebody
+    /// waits for it. `None` if it panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
+        held: impl Send + 'static,
+        work: impl Fn(&mut HashMemory) -> T + Send + Sync + 'static,
     ) -> Option<T> {
-        let (done, outcome) = oneshot::channel();
-        let job = Box::new(move |memory: &mut HashMemory| {
-            // Nobody may wait for it any more.
-            let _ = done.send(work(memory));
-        });
-        self.jobs.send(job).ok()?;
+        let (done, mut outcome) = oneshot::channel();
+        let (cost, work) = (Arc::clone(&self.cost), Arc::new(work));
+        let first = Arc::new(Mutex::new(Some((done, held))));
+        let job = move || -> Job {
+            let (cost, work) = (Arc::clone(&cost), Arc::clone(&work));
+            let first = Arc::clone(&first);
+            Box::new(move |memory| {
+                if locked(&first).is_none() {
+                    return;
+                }
+                let begun = processor_time();
+                let made = work(memory);
+                cost.store(processor_time().saturating_sub(begun), Ordering::Relaxed);
+                if let Some((done, held)) = locked(&first).take() {
+                    drop(held);
+                    // Nobody may wait for it any more.
+                    let _ = done.send(made);
+                }
+            })
+        };
+        self.giving_way.send(job()).ok()?;
+        if let Ok(outcome) = timeout(self.patience(), &mut outcome).await {
+            return outcome.ok();
+        }
+        self.taking_turns.send(job()).ok()?;
+        drop(job);
         outcome.await.ok()
+    }
+
+    fn patience(&self) -> Duration {
+        let cost = Duration::from_micros(self.cost.load(Ordering::Relaxed));
+        cost.saturating_mul(PATIENCE).max(LEAST_PATIENCE)
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    give_way();
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What this thread has had of a processor, in microseconds.
+fn processor_time() -> u64 {
+    let time = Duration::try_from(clock_gettime(ClockId::ThreadCPUTime));
+    time.map_or(0, |time| {
+        u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    })
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>) {
     let mut memory = HashMemory::default();
     loop {
-        let job = waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv();
+        let job = locked(jobs).recv();
         let Ok(job) = job else {
             return;
         };
@@ -79,6 +141,8 @@ fn give_way() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use thread_priority::unix::thread_schedule_policy;
 
     use super::*;
@@ -88,13 +152,46 @@ mod tests {
         let threads = HashingThreads::start(1).unwrap();
         let before = thread_schedule_policy().unwrap();
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        let policy = threads.run(|_| thread_schedule_policy().unwrap()).await;
+        let policy = threads.run((), |_| thread_schedule_policy().unwrap()).await;
         assert_eq!(policy, Some(idle));
         assert_eq!(thread_schedule_policy().unwrap(), before);
-        assert_eq!(
-            threads.run(|_| panic!("a hash that fails")).await,
-            None::<()>
-        );
-        assert_eq!(threads.run(|_| 7).await, Some(7));
+        let panicked = threads.run((), |_| panic!("a hash that fails")).await;
+        assert_eq!(panicked, None::<()>);
+        assert_eq!(threads.run((), |_| 7).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn what_gets_no_processor_is_done_in_turn_and_done_once() {
+        let threads = HashingThreads::start(1).unwrap();
+        let stuck = Arc::new(Barrier::new(2));
+        let job = Arc::clone(&stuck);
+        let policy = || thread_schedule_policy().unwrap();
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        // The one that gives way gets no further, as if others were busy.
+        let first = threads.run((), move |_| {
+            if policy() == idle {
+                job.wait();
+            }
+            policy()
+        });
+        assert_eq!(first.await, Some(policy()));
+        let (held, let_go) = oneshot::channel::<()>();
+        let runs = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&runs);
+        let second = threads.run(held, move |_| count.fetch_add(1, Ordering::Relaxed));
+        assert_eq!(second.await, Some(0));
+        assert!(let_go.await.is_err(), "what was held is let go of");
+        stuck.wait();
+        assert_eq!(threads.run((), move |_| policy()).await, Some(idle));
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn work_that_costs_more_is_waited_for_longer() {
+        let threads = HashingThreads::start(0).unwrap();
+        for (cost, patience) in [(0, 100), (15_000, 100), (25_000, 100), (300_000, 1200)] {
+            threads.cost.store(cost, Ordering::Relaxed);
+            assert_eq!(threads.patience(), Duration::from_millis(patience));
+        }
     }
 }
