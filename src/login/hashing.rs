@@ -115,11 +115,17 @@ impl Hasher {
         &self,
         password: Secret<String>,
         policy: HashPolicy,
+        queue: Queue,
     ) -> Result<PasswordHash, Busy> {
         let salt = random::bytes();
         let hash =
             move |memory: &mut HashMemory| PasswordHash::made_in(memory, &password, &policy, &salt);
-        self.run(Queue::Strangers, hash).await
+        self.run(queue, hash).await
+    }
+
+    /// Whether there is no place left to wait in: then nothing needs to be looked up, either.
+    pub fn is_full(&self, queue: Queue) -> bool {
+        self.places(queue).available_permits() == 0
     }
 
     fn places(&self, queue: Queue) -> &Semaphore {

@@ -100,7 +100,7 @@ impl LocalLogin {
     ) -> Result<SignIn, StoreError> {
         let (ticket, account) = match self.admit(name, caller).await? {
             Ok(admitted) => admitted,
-            Err(wait) => return Ok(SignIn::Throttled(wait)),
+            Err(refused) => return Ok(refused),
         };
         let queue = match ticket.is_of_known_device() {
             true => Queue::Known,
@@ -115,23 +115,28 @@ impl LocalLogin {
         Ok(outcome)
     }
 
-    /// A place for the attempt, and whose account it is; or how long there is none. Nobody is looked up
-    /// for an attempt that must wait, unless a device says that it is known.
+    /// A place for the attempt, and whose account it is; or why there is none. Nobody is looked up for an
+    /// attempt that must wait or that nobody has time for, unless a device says that it is known.
     async fn admit(
         &self,
         name: &str,
         caller: &Caller,
-    ) -> Result<Result<(Ticket, Option<Account>), Duration>, StoreError> {
+    ) -> Result<Result<(Ticket, Option<Account>), SignIn>, StoreError> {
         if caller.device.is_some() {
             let account = self.find(name).await?;
             let user = account.as_ref().map(|account| &account.user);
             let asked = self.defence.ask(name, caller, user).await;
+            let asked = asked.map_err(SignIn::Throttled);
             return Ok(asked.map(|ticket| (ticket, account)));
         }
         let ticket = match self.defence.ask(name, caller, None).await {
             Ok(ticket) => ticket,
-            Err(wait) => return Ok(Err(wait)),
+            Err(wait) => return Ok(Err(SignIn::Throttled(wait))),
         };
+        if self.hasher.is_full(Queue::Strangers) {
+            self.defence.turned_away(&ticket, caller);
+            return Ok(Err(SignIn::Busy(Busy)));
+        }
         match self.find(name).await {
             Ok(account) => Ok(Ok((ticket, account))),
             Err(error) => {
@@ -215,7 +220,7 @@ impl LocalLogin {
         let scheme = old.scheme(Some(&self.pepper));
         let scheme = scheme.map_or("unknown", Scheme::as_str);
         self.hasher.runtime().spawn(async move {
-            let Ok(new) = hasher.hash(password, policy).await else {
+            let Ok(new) = hasher.hash(password, policy, Queue::Strangers).await else {
                 return tracing::debug!(user.id = %user, scheme, "no time to hash a password anew");
             };
             match directory.rehash(user.clone(), old, new).await {
@@ -229,9 +234,11 @@ impl LocalLogin {
         });
     }
 
-    /// The hash of a new password, within the same bounds.
+    /// The hash of a new password, within the same bounds. Whoever sets one has shown who they are: they
+    /// do not wait among strangers.
     pub async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Busy> {
-        self.hasher.hash(password, self.policy.clone()).await
+        let policy = self.policy.clone();
+        self.hasher.hash(password, policy, Queue::Known).await
     }
 }
 
