@@ -1,7 +1,8 @@
-//! Does a flood of sign-ins slow down those who are signed in? `cargo bench --bench flood`
+//! Does a flood slow down those who are signed in? `cargo bench --bench flood`
 //!
 //! Requests of somebody who is signed in are sent at a steady rate, first alone, then while others try
-//! to sign in with wrong passwords: as one address, and as a thousand addresses with as many names.
+//! to sign in with wrong passwords, as one address and as a thousand with as many names, and while they
+//! send access and refresh tokens with a signature that is not ours.
 //! Printed are the times from when a request was due to its answer, and the gateway's memory; at the end
 //! the medians of all rounds, and how long a sign-in takes where something else wants every processor.
 
@@ -31,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::{
-    Connection, Gateway, Request, Setup, Upstream, browser_sign_in, cookies_of, sign_in,
+    Connection, Gateway, Request, Setup, Upstream, browser_sign_in, cookies_of, sign_in, spoiled,
 };
 
 /// How long each part takes.
@@ -40,23 +41,29 @@ const SPAN: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 5;
 /// Requests of the signed-in, a second.
 const FORWARDED: u32 = 500;
-/// Attempts to sign in, a second.
+/// Attempts of those who flood, a second.
 const ATTEMPTS: u32 = 500;
 /// Connections of either kind.
 const CONNECTIONS: u32 = 8;
 const FLOODING: u32 = 256;
 
-/// What makes this program the flood: where to, and whether as a crowd.
+/// What makes this program the flood: where to, of which kind, and a forged token.
 const AS_FLOOD: &str = "VESTIBULE_FLOOD";
 
+const ONE_ADDRESS: &str = "one-address";
+const CROWD: &str = "1000-addresses";
+const ACCESS_TOKENS: &str = "access-tokens";
+const REFRESH_TOKENS: &str = "refresh-tokens";
+
 fn main() {
-    if let Ok(where_to) = std::env::var(AS_FLOOD) {
-        return flood(&where_to);
+    if let Ok(what) = std::env::var(AS_FLOOD) {
+        return flood(&what);
     }
     let upstream = Upstream::start();
     let setup = Setup::in_front_of(&upstream).server("trusted_proxies = [\"127.0.0.1\"]");
     let gateway = setup.start();
-    let token = sign_in(&gateway, "ada").access;
+    let tokens = sign_in(&gateway, "ada");
+    let token = tokens.access;
     let device = browser_sign_in(&gateway, "ada");
     forward(&gateway, &token, SPAN / 5);
 
@@ -64,13 +71,18 @@ fn main() {
         "{FORWARDED} requests a second for {} s, in ms:",
         SPAN.as_secs()
     );
-    let kinds = [("one address", false), ("1000 addresses", true)];
-    let mut late = kinds.map(|_| (Vec::new(), Vec::new()));
+    let kinds = [
+        (ONE_ADDRESS, "-".to_owned()),
+        (CROWD, "-".to_owned()),
+        (ACCESS_TOKENS, spoiled(&token)),
+        (REFRESH_TOKENS, spoiled(&tokens.refresh)),
+    ];
+    let mut late = [const { (Vec::new(), Vec::new()) }; 4];
     for _ in 0..ROUNDS {
-        for ((name, crowd), (quiet, flooded)) in kinds.into_iter().zip(&mut late) {
+        for ((kind, forged), (quiet, flooded)) in kinds.iter().zip(&mut late) {
             quiet.push(tell("quiet", &forward(&gateway, &token, SPAN)));
-            let flood = Flood::begin(&gateway, crowd);
-            flooded.push(tell(name, &forward(&gateway, &token, SPAN)));
+            let flood = Flood::begin(&gateway, kind, forged);
+            flooded.push(tell(kind, &forward(&gateway, &token, SPAN)));
             let signed_in = known_device_signs_in(&gateway, &device);
             let (now, most) = (gateway.status("VmRSS"), gateway.status("VmHWM"));
             println!(
@@ -80,9 +92,9 @@ fn main() {
             );
         }
     }
-    for ((name, _), (quiet, flooded)) in kinds.into_iter().zip(late) {
+    for ((kind, _), (quiet, flooded)) in kinds.into_iter().zip(late) {
         let (quiet, flooded) = (median(quiet), median(flooded));
-        println!("median of p99, {name}: quiet {quiet:.2}, flooded {flooded:.2}");
+        println!("median of p99, {kind}: quiet {quiet:.2}, flooded {flooded:.2}");
     }
     let busy = median(sign_ins_beside_busy_processors(&gateway));
     println!("median of a sign-in where every processor is busy with something else: {busy:.0}");
@@ -145,17 +157,17 @@ fn forward(gateway: &Gateway, token: &str, span: Duration) -> Vec<Duration> {
     times
 }
 
-/// Another process that tries to sign in. It is nice to those who are measured: whoever floods a gateway
+/// Another process that floods. It is nice to those who are measured: whoever floods a gateway
 /// does not do it with the gateway's own processor.
 struct Flood(Child);
 
 impl Flood {
-    fn begin(gateway: &Gateway, crowd: bool) -> Self {
+    fn begin(gateway: &Gateway, kind: &str, forged: &str) -> Self {
         let this = std::env::current_exe().expect("it runs");
         let child = Command::new("nice")
             .args(["-n", "19"])
             .arg(this)
-            .env(AS_FLOOD, format!("{} {crowd}", gateway.address()))
+            .env(AS_FLOOD, format!("{} {kind} {forged}", gateway.address()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -170,16 +182,17 @@ impl Flood {
     }
 }
 
-/// Tries to sign in until standard input is closed.
-fn flood(where_to: &str) {
-    let (address, crowd) = where_to.split_once(' ').expect("two words");
+/// Sends attempts until standard input is closed.
+fn flood(what: &str) {
+    let [address, kind, forged] = what.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("three words");
+    };
     let address: SocketAddr = address.parse().expect("an address");
-    let crowd = crowd == "true";
     let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (next, done) = (&next, &done);
     let counts = thread::scope(|scope| {
         let attackers: Vec<_> = (0..FLOODING)
-            .map(|_| scope.spawn(move || attack(address, crowd, next, done)))
+            .map(|_| scope.spawn(move || attack(address, (kind, forged), next, done)))
             .collect();
         let mut nothing = Vec::new();
         std::io::stdin()
@@ -197,7 +210,12 @@ fn flood(where_to: &str) {
 }
 
 /// One of them, on one connection after the other.
-fn attack(address: SocketAddr, crowd: bool, next: &AtomicUsize, done: &AtomicBool) -> Vec<u16> {
+fn attack(
+    address: SocketAddr,
+    kind: (&str, &str),
+    next: &AtomicUsize,
+    done: &AtomicBool,
+) -> Vec<u16> {
     let each = Duration::from_secs(1) * FLOODING / ATTEMPTS;
     let mut connection = Connection::open(address);
     let mut statuses = Vec::new();
@@ -206,7 +224,7 @@ fn attack(address: SocketAddr, crowd: bool, next: &AtomicUsize, done: &AtomicBoo
         thread::sleep(due.saturating_duration_since(Instant::now()));
         due = Instant::now().max(due + each);
         let number = next.fetch_add(1, Ordering::Relaxed);
-        connection.send(attempt(crowd, number).to_bytes());
+        connection.send(attempt(kind, number).to_bytes());
         let answer = connection.answer();
         statuses.push(answer.status);
         if answer.header("connection") == Some("close") {
@@ -216,17 +234,23 @@ fn attack(address: SocketAddr, crowd: bool, next: &AtomicUsize, done: &AtomicBoo
     statuses
 }
 
-fn attempt(crowd: bool, number: usize) -> Request {
-    let (name, address) = match crowd {
-        true => (
-            format!("user{}", number % 1000),
-            format!("198.51.{}.{}", number % 250, number / 250 % 4),
-        ),
-        false => ("ada".to_owned(), "198.51.100.7".to_owned()),
+fn attempt((kind, forged): (&str, &str), number: usize) -> Request {
+    let crowd = format!("198.51.{}.{}", number % 250, number / 250 % 4);
+    let sign_in = |name: &str, address: &str| {
+        let guess = format!("guess {number}");
+        Request::post("/vestibule/login")
+            .header("X-Forwarded-For", address)
+            .json(&json!({"username": name, "password": guess}))
     };
-    Request::post("/vestibule/login")
-        .header("X-Forwarded-For", &address)
-        .json(&json!({"username": name, "password": format!("guess {number}")}))
+    match kind {
+        ONE_ADDRESS => sign_in("ada", "198.51.100.7"),
+        CROWD => sign_in(&format!("user{}", number % 1000), &crowd),
+        ACCESS_TOKENS => Request::get("/page").bearer(forged),
+        REFRESH_TOKENS => {
+            Request::post("/vestibule/refresh").json(&json!({"refresh_token": forged}))
+        }
+        other => panic!("no such flood: {other}"),
+    }
 }
 
 fn known_device_signs_in(gateway: &Gateway, device: &str) -> bool {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::flask_beside::{Both, Held, ask, claims, get, spoiled, text, told, unsigned};
-use crate::support::{PASSWORD, Request, Setup, Upstream, browser_sign_in, cookies_of};
+use crate::flask_beside::{Both, Held, ask, claims, get, text, told, unsigned};
+use crate::support::{PASSWORD, Request, Setup, Upstream, browser_sign_in, cookies_of, spoiled};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -10,7 +10,7 @@ use crate::admin_api::{TOKEN, call};
 use crate::expiry::House;
 use crate::support::{
     Answer, Connection, Gateway, PASSWORD, Request, Scrape, Setup, Tokens, Upstream,
-    browser_sign_in, cookies_of, sign_in, wait_until,
+    browser_sign_in, cookies_of, sign_in, spoiled, wait_until,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -327,8 +327,8 @@ fn t_44_a_flood_of_sign_ins_and_of_bad_tokens_leaves_forwarding_and_the_owner_un
         }
         number
     };
-    let forged = format!("vrt1_{}", "A".repeat(130));
-    let refresh = json!({"refresh_token": forged});
+    let refresh = json!({"refresh_token": spoiled(&tokens.refresh)});
+    let signed_by_another = spoiled(&tokens.access);
     thread::scope(|scope| {
         let refused = &[401, 429, 503];
         let mut floods = Vec::new();
@@ -338,6 +338,8 @@ fn t_44_a_flood_of_sign_ins_and_of_bad_tokens_leaves_forwarding_and_the_owner_un
             floods.push(scope.spawn(move || flood(&unknown, refused)));
         }
         floods.push(scope.spawn(|| flood(&|_| Request::get("/").bearer("a.b.c"), &[401])));
+        let badly_signed = |_| Request::get("/").bearer(&signed_by_another);
+        floods.push(scope.spawn(move || flood(&badly_signed, &[401])));
         let fabricated = move |_| Request::post("/vestibule/refresh").json(&refresh);
         floods.push(scope.spawn(move || flood(&fabricated, &[401])));
 

@@ -6,7 +6,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway, Request, Setup, Upstream, part, refresh, sign_in};
+use crate::support::{Answer, Gateway, Request, Setup, Upstream, part, refresh, sign_in, spoiled};
 
 fn call(gateway: &Gateway, token: &str) -> Answer {
     Request::get("/x").bearer(token).send(gateway)
@@ -22,17 +22,6 @@ fn with_part(token: &str, part: usize, value: &Value) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     parts[part] = URL_SAFE_NO_PAD.encode(value.to_string());
     parts.join(".")
-}
-
-/// Changes one character in the middle, where every bit counts.
-fn spoiled(token: &str) -> String {
-    let at = token.len() - 20;
-    let other = if token.as_bytes()[at] == b'A' {
-        "B"
-    } else {
-        "A"
-    };
-    format!("{}{other}{}", &token[..at], &token[at + 1..])
 }
 
 #[test]

@@ -28,6 +28,6 @@ pub use navigator::Navigator;
 pub use programs::{Hold, Program, free_address};
 pub use prometheus::{Prometheus, Scrape, ask_admin, deploy, promtool};
 pub use secrets::{Secrets, find};
-pub use sign_in::{Tokens, browser_sign_in, cookies_of, refresh, sign_in};
+pub use sign_in::{Tokens, browser_sign_in, cookies_of, refresh, sign_in, spoiled};
 pub use upstream::Upstream;
 pub use wait::wait_until;
