@@ -32,7 +32,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::{
-    Connection, Gateway, Request, Setup, Upstream, browser_sign_in, cookies_of, sign_in, spoiled,
+    Connection, Gateway, Request, Setup, Tokens, Upstream, browser_sign_in, cookies_of, refresh,
+    sign_in, spoiled,
 };
 
 /// How long each part takes.
@@ -62,27 +63,22 @@ fn main() {
     let upstream = Upstream::start();
     let setup = Setup::in_front_of(&upstream).server("trusted_proxies = [\"127.0.0.1\"]");
     let gateway = setup.start();
-    let tokens = sign_in(&gateway, "ada");
-    let token = tokens.access;
+    let mut tokens = sign_in(&gateway, "ada");
     let device = browser_sign_in(&gateway, "ada");
-    forward(&gateway, &token, SPAN / 5);
+    forward(&gateway, &tokens.access, SPAN / 5);
 
     println!(
         "{FORWARDED} requests a second for {} s, in ms:",
         SPAN.as_secs()
     );
-    let kinds = [
-        (ONE_ADDRESS, "-".to_owned()),
-        (CROWD, "-".to_owned()),
-        (ACCESS_TOKENS, spoiled(&token)),
-        (REFRESH_TOKENS, spoiled(&tokens.refresh)),
-    ];
-    let mut late = [const { (Vec::new(), Vec::new()) }; 4];
+    let kinds = [ONE_ADDRESS, CROWD, ACCESS_TOKENS, REFRESH_TOKENS];
+    let mut late = kinds.map(|_| (Vec::new(), Vec::new()));
     for _ in 0..ROUNDS {
-        for ((kind, forged), (quiet, flooded)) in kinds.iter().zip(&mut late) {
-            quiet.push(tell("quiet", &forward(&gateway, &token, SPAN)));
-            let flood = Flood::begin(&gateway, kind, forged);
-            flooded.push(tell(kind, &forward(&gateway, &token, SPAN)));
+        for (kind, (quiet, flooded)) in kinds.into_iter().zip(&mut late) {
+            tokens = Tokens::of(&refresh(&gateway, &tokens.refresh));
+            quiet.push(tell("quiet", &forward(&gateway, &tokens.access, SPAN)));
+            let flood = Flood::begin(&gateway, kind, &tokens);
+            flooded.push(tell(kind, &forward(&gateway, &tokens.access, SPAN)));
             let signed_in = known_device_signs_in(&gateway, &device);
             let (now, most) = (gateway.status("VmRSS"), gateway.status("VmHWM"));
             println!(
@@ -92,7 +88,7 @@ fn main() {
             );
         }
     }
-    for ((kind, _), (quiet, flooded)) in kinds.into_iter().zip(late) {
+    for (kind, (quiet, flooded)) in kinds.into_iter().zip(late) {
         let (quiet, flooded) = (median(quiet), median(flooded));
         println!("median of p99, {kind}: quiet {quiet:.2}, flooded {flooded:.2}");
     }
@@ -162,7 +158,11 @@ fn forward(gateway: &Gateway, token: &str, span: Duration) -> Vec<Duration> {
 struct Flood(Child);
 
 impl Flood {
-    fn begin(gateway: &Gateway, kind: &str, forged: &str) -> Self {
+    fn begin(gateway: &Gateway, kind: &str, tokens: &Tokens) -> Self {
+        let forged = match kind {
+            REFRESH_TOKENS => spoiled(&tokens.refresh),
+            _ => spoiled(&tokens.access),
+        };
         let this = std::env::current_exe().expect("it runs");
         let child = Command::new("nice")
             .args(["-n", "19"])
