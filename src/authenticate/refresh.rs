@@ -18,7 +18,7 @@ use crate::session::{
     Delivery, RefreshToken, Revocations, RevokeReason, SessionRow, SessionSettings, SharedRing,
     TokenSettings, Tokens, Verdict, issue, judge, refresh_token,
 };
-use crate::store::key_keeper::KeyKeeper;
+use crate::store::key_search::KeySearch;
 use crate::store::{Loaded, Rotation, Sessions, StoreError};
 
 /// A token of no session that is known here (D1, D3).
@@ -110,7 +110,7 @@ pub struct Refresher {
     settings: SessionSettings,
     paces: Arc<Paces>,
     /// Asked for keys that are not in the ring.
-    keys: Option<Arc<KeyKeeper>>,
+    keys: Option<Arc<KeySearch>>,
 }
 
 impl Refresher {
@@ -134,17 +134,17 @@ impl Refresher {
     }
 
     /// The same, which asks for keys that it does not know.
-    pub fn asking(mut self, keys: Arc<KeyKeeper>) -> Self {
+    pub fn asking(mut self, keys: Arc<KeySearch>) -> Self {
         self.keys = Some(keys);
         self
     }
 
     /// Reads `text`. One that is not an authentic refresh token is refused here and costs no store
-    /// access (D1), but for one that may be by a new key: the keys are read anew for it, once a second.
+    /// access (D1), but for one that may be by a new key: new keys are looked for then.
     pub async fn read(&self, text: &str) -> Result<Result<RefreshToken, Refreshed>, RefreshError> {
         let mut read = RefreshToken::parse(text, &self.ring.now());
         if read.as_ref().err() == Some(&RefreshTokenError::UnknownKey) {
-            self.look_for_keys().await?;
+            self.look_for_keys().await;
             read = RefreshToken::parse(text, &self.ring.now());
         }
         match read {
@@ -164,10 +164,9 @@ impl Refresher {
         self.ring.now().generation()
     }
 
-    async fn look_for_keys(&self) -> Result<(), StoreError> {
-        match &self.keys {
-            Some(keys) => keys.look_anew().await,
-            None => Ok(()),
+    async fn look_for_keys(&self) {
+        if let Some(keys) = &self.keys {
+            keys.look().await;
         }
     }
 
@@ -224,7 +223,7 @@ impl Refresher {
                     // The key was taken away: nobody can make that token again.
                     None if self.ring.now().is_past_next_key(row.next_key) => refused(true),
                     None => {
-                        self.look_for_keys().await?;
+                        self.look_for_keys().await;
                         Ok(None)
                     }
                 }

@@ -88,15 +88,8 @@ impl Authenticator {
         now: Timestamp,
         receipts: Option<&Receipts>,
     ) -> Visitor {
-        let (token, proof) = match credentials {
-            Credentials::Bearer(token) => (token, Proof::Bearer),
-            Credentials::Cookies(CookiePair {
-                access: Some(token),
-                ..
-            }) => (token, Proof::Cookie),
-            Credentials::Cookies(CookiePair { access: None, .. }) | Credentials::None => {
-                return Visitor::Stranger;
-            }
+        let Some((token, proof)) = shown(credentials) else {
+            return Visitor::Stranger;
         };
         let refused = |reason| Visitor::Refused(Refused { reason, proof });
         let verified = match self.live(token, now) {
@@ -126,6 +119,18 @@ impl Authenticator {
                 Visitor::Known(claims.to_known(proof))
             }
         }
+    }
+
+    /// Whether this made a visitor who was refused for want of the key that their token names: another
+    /// process may have made it a moment ago.
+    pub fn lacks_key(&self, credentials: Credentials<'_>, visitor: &Visitor) -> bool {
+        matches!(visitor, Visitor::Refused(refused) if refused.reason == Reason::Invalid)
+            && shown(credentials).is_some_and(|(token, _)| self.lacks_key_of(token))
+    }
+
+    /// Whether this says that it is an access token by a key that is not in the ring.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        access_token::names_unknown_key(token, &self.ring.now())
     }
 
     /// Whether memory is too far behind the store to be believed.
@@ -175,6 +180,18 @@ impl Authenticator {
         let verified = self.verified(token)?;
         verified.claims.check_times(now, &self.settings)?;
         Ok(verified)
+    }
+}
+
+/// The access token, and how it came.
+const fn shown(credentials: Credentials<'_>) -> Option<(&str, Proof)> {
+    match credentials {
+        Credentials::Bearer(token) => Some((token, Proof::Bearer)),
+        Credentials::Cookies(pair) => match pair.access {
+            Some(token) => Some((token, Proof::Cookie)),
+            None => None,
+        },
+        Credentials::None => None,
     }
 }
 

@@ -33,7 +33,9 @@ use self::account::Deed;
 use self::body::Fields;
 use self::handed_out::set_cookies;
 use crate::authenticate::refusal::{absence, refused_token, unchecked_problem};
-use crate::authenticate::{Credentials, challenge_problem, credential_problem, credentials};
+use crate::authenticate::{
+    Credentials, bearer, challenge_problem, credential_problem, credentials,
+};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Reason, Visitor};
 use crate::login::Caller;
@@ -95,6 +97,7 @@ async fn told<B>(gateway: &Gateway, facts: &RequestFacts, rest: &str, request: R
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    meet_new_keys(gateway, request.headers()).await;
     let answer = route(gateway, facts, rest, request).await;
     answer.unwrap_or_else(|problem| tell(gateway, facts, &problem))
 }
@@ -152,6 +155,17 @@ where
             Some(("/sessions/", _)) => Err(wrong_method("DELETE")),
             _ => Err(not_found()),
         },
+    }
+}
+
+/// Looks for the key of an access token that nobody here knows: another process may have made it a
+/// moment ago.
+async fn meet_new_keys(gateway: &Gateway, headers: &HeaderMap) {
+    let in_header = bearer(headers, gateway.config.profile).ok().flatten();
+    let cookies = gateway.cookies.read(headers).unwrap_or_default();
+    let mut shown = [in_header, cookies.access].into_iter().flatten();
+    if shown.any(|token| gateway.authenticator.lacks_key_of(token)) {
+        gateway.key_search.look().await;
     }
 }
 

@@ -6,6 +6,7 @@ mod answer;
 mod cors;
 mod forged;
 mod held;
+mod new_keys;
 mod notes;
 mod observed;
 mod reading;
@@ -84,7 +85,7 @@ async fn respond(
         Err(problem) => return without(body, false, refuse(gateway, &facts, &problem)),
     };
     let mut notes = Notes::default();
-    let judged = judge(gateway, &facts, &parts, &mut notes);
+    let judged = new_keys::judge(gateway, &facts, &parts, &mut notes).await;
     notes.tell(gateway, &facts, noted);
     let (judged, riding) = match judged {
         Ok(judged) => (judged, None),
@@ -265,6 +266,7 @@ fn judge_for_app(
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
     let visitor = gateway.authenticator.visitor(found, route.revocation, now);
+    notes.lacks_key = gateway.authenticator.lacks_key(found, &visitor);
     let manner = Manner {
         strip_authorization,
         without_body: false,

@@ -18,6 +18,8 @@ pub(super) struct Notes {
     pub(super) denial: Option<Denial>,
     /// What of the request spoke against it.
     pub(super) seen: Option<String>,
+    /// Their token names a key that nobody here knows.
+    pub(super) lacks_key: bool,
     asking: Option<(Arc<Identity>, SessionId)>,
 }
 

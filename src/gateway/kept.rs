@@ -13,6 +13,7 @@ use crate::login::{Defence, Hasher, HeldForms, LocalLogin};
 use crate::observe::Metrics;
 use crate::session::Revocations;
 use crate::store::key_keeper::KeyKeeper;
+use crate::store::key_search::KeySearch;
 use crate::store::{self, Defences, Directory, Sessions, Spans, StoreError};
 
 /// What every gateway of one process shares.
@@ -23,6 +24,7 @@ pub(super) struct Kept {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) defences: Arc<dyn Defences>,
     pub(super) keys: Arc<KeyKeeper>,
+    pub(super) key_search: Arc<KeySearch>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) flights: Arc<Flights>,
     pub(super) login: LocalLogin,
@@ -41,7 +43,8 @@ impl Kept {
     ) -> Result<Self, StoreError> {
         let opened = store::open(&config.storage, Arc::clone(&clock)).await?;
         let opened = opened.measured(&metrics.store);
-        let keys = KeyKeeper::open(opened.keys, config.keys).await?;
+        let keys = Arc::new(KeyKeeper::open(opened.keys, config.keys).await?);
+        let key_search = KeySearch::new(Arc::clone(&keys), background.0.clone());
         let seed = keys.ring().now().seed().clone();
         let revocations = load_revocations(config, &*opened.sessions, &*clock).await?;
         warn_of_the_future(&*opened.sessions, clock.now()).await?;
@@ -65,7 +68,8 @@ impl Kept {
             directory: opened.directory,
             sessions: opened.sessions,
             defences: opened.defences,
-            keys: Arc::new(keys),
+            keys,
+            key_search: Arc::new(key_search),
             revocations,
             flights: Arc::new(flights),
             login,

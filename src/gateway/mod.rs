@@ -24,6 +24,7 @@ use crate::policy::{Route, RouteError, Routes};
 use crate::proxy::Forwarder;
 use crate::session::{Revocations, SharedRing};
 use crate::store::key_keeper::KeyKeeper;
+use crate::store::key_search::KeySearch;
 use crate::store::keys::KeysChanged;
 use crate::store::{self, Defences, Directory, Sessions, StoreError};
 
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub ring: Arc<SharedRing>,
     /// Keeps them as the store and the time say.
     pub keys: Arc<KeyKeeper>,
+    /// Looks for those that others have just made.
+    pub key_search: Arc<KeySearch>,
     /// What was ended lately.
     pub revocations: Arc<Revocations>,
     /// The users.
@@ -160,6 +163,7 @@ impl Gateway {
             sessions,
             defences,
             keys,
+            key_search,
             revocations,
             flights,
             login,
@@ -179,7 +183,7 @@ impl Gateway {
             refresher: refresher(
                 &config,
                 &sessions,
-                &keys,
+                (&ring, &key_search),
                 (&revocations, &flights),
                 &logs.audit,
             ),
@@ -197,6 +201,7 @@ impl Gateway {
             clock,
             ring,
             keys,
+            key_search,
             revocations,
             flights,
             directory,
@@ -219,6 +224,7 @@ impl Gateway {
             sessions: Arc::clone(&self.sessions),
             defences: Arc::clone(&self.defences),
             keys: Arc::clone(&self.keys),
+            key_search: Arc::clone(&self.key_search),
             revocations: Arc::clone(&self.revocations),
             flights: Arc::clone(&self.flights),
             login: self.login.clone(),
@@ -311,18 +317,18 @@ fn cookies(config: &Config, ring: &SharedRing) -> (Cookies, CsrfGuard) {
 fn refresher(
     config: &Config,
     sessions: &Arc<dyn Sessions>,
-    keys: &Arc<KeyKeeper>,
+    (ring, key_search): (&Arc<SharedRing>, &Arc<KeySearch>),
     (revocations, flights): (&Arc<Revocations>, &Arc<Flights>),
     audit: &Audit,
 ) -> SharedRefresher {
     let refresher = Refresher::new(
         Arc::clone(sessions),
-        Arc::clone(keys.ring()),
+        Arc::clone(ring),
         Arc::clone(revocations),
         config.tokens.clone(),
         config.sessions,
     )
-    .asking(Arc::clone(keys));
+    .asking(Arc::clone(key_search));
     SharedRefresher::new(
         refresher,
         Arc::clone(revocations),

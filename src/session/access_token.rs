@@ -158,6 +158,17 @@ pub fn verify(text: &str, settings: &TokenSettings, ring: &KeyRing) -> Result<Cl
     payload.into_claims(settings).ok_or(TokenError::Invalid)
 }
 
+/// Whether `text` says that it is an access token by a key that is not in the ring. Nothing else about
+/// it is looked at.
+pub fn names_unknown_key(text: &str, ring: &KeyRing) -> bool {
+    let jws = Some(text).filter(|text| text.len() <= LONGEST);
+    let jws = jws.and_then(Jws::parse).map(|jws| jws.header);
+    jws.is_some_and(|header| {
+        header.typ.as_deref().is_some_and(is_access_type)
+            && ring.find_access_key(&header.kid).is_none()
+    })
+}
+
 /// Whether `text` is an access token of ours by its shape alone: a JWT whose header says so.
 pub fn looks_like_access_token(text: &str) -> bool {
     jws::type_by_shape(text).is_some_and(|typ| is_access_type(&typ))

@@ -1,17 +1,12 @@
 //! Keeps the ring of a running gateway as the keys in the store are, and as the time is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::clock::Timestamp;
 use crate::session::{KeyMaterial, KeyRing, KeySettings, SharedRing};
 use crate::store::StoreError;
 use crate::store::keys::{KeyStore, KeysChanged};
-
-/// How often the store is asked at most because of a key that nobody here knows.
-const LOOKED_FOR: Duration = Duration::from_secs(1);
 
 /// Reads keys and puts rings in use.
 pub struct KeyKeeper {
@@ -25,7 +20,6 @@ struct Held {
     version: u64,
     keys: Vec<KeyMaterial>,
     settings: KeySettings,
-    looked_at: Option<Timestamp>,
 }
 
 impl KeyKeeper {
@@ -41,7 +35,6 @@ impl KeyKeeper {
                 version,
                 keys,
                 settings,
-                looked_at: None,
             }),
         })
     }
@@ -59,18 +52,6 @@ impl KeyKeeper {
     /// Puts another ring in use if the keys or their states have changed.
     pub async fn follow(&self) -> Result<(), StoreError> {
         let mut held = self.held.lock().await;
-        self.catch_up(&mut held).await
-    }
-
-    /// The same because of a key that nobody here knows: at most once a second.
-    pub async fn look_anew(&self) -> Result<(), StoreError> {
-        let mut held = self.held.lock().await;
-        let now = self.store.now();
-        let is_recent = |at: Timestamp| at <= now && now < at + LOOKED_FOR;
-        if held.looked_at.is_some_and(is_recent) {
-            return Ok(());
-        }
-        held.looked_at = Some(now);
         self.catch_up(&mut held).await
     }
 

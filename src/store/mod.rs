@@ -3,6 +3,7 @@
 pub mod catch_up;
 pub mod defences;
 pub mod key_keeper;
+pub mod key_search;
 pub mod keys;
 pub mod master;
 pub mod measured;

@@ -56,6 +56,7 @@ mod lost_cookies;
 mod manual;
 mod metrics;
 mod monitoring;
+mod new_keys;
 mod not_renewing;
 mod old_hashes;
 mod own_headers;
