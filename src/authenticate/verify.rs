@@ -13,7 +13,8 @@ use crate::identity::{Proof, Reason, Refused, Visitor};
 use crate::observe::metrics::tokens::Lookups;
 use crate::policy::RevocationCheck;
 use crate::session::{
-    Claims, OnStale, Revocations, SharedRing, Staleness, TokenError, TokenSettings, access_token,
+    Claims, OnStale, RefreshToken, Revocations, SharedRing, Staleness, TokenError, TokenSettings,
+    access_token,
 };
 
 /// Turns credentials into a visitor. Shared by all threads.
@@ -88,8 +89,15 @@ impl Authenticator {
         now: Timestamp,
         receipts: Option<&Receipts>,
     ) -> Visitor {
-        let Some((token, proof)) = shown(credentials) else {
-            return Visitor::Stranger;
+        let (token, proof) = match credentials {
+            Credentials::Bearer(token) => (token, Proof::Bearer),
+            Credentials::Cookies(CookiePair {
+                access: Some(token),
+                ..
+            }) => (token, Proof::Cookie),
+            Credentials::Cookies(CookiePair { access: None, .. }) | Credentials::None => {
+                return Visitor::Stranger;
+            }
         };
         let refused = |reason| Visitor::Refused(Refused { reason, proof });
         let verified = match self.live(token, now) {
@@ -121,16 +129,28 @@ impl Authenticator {
         }
     }
 
-    /// Whether this made a visitor who was refused for want of the key that their token names: another
-    /// process may have made it a moment ago.
+    /// Whether another would be asking if all keys were known that these credentials name: another
+    /// process may have made one a moment ago.
     pub fn lacks_key(&self, credentials: Credentials<'_>, visitor: &Visitor) -> bool {
-        matches!(visitor, Visitor::Refused(refused) if refused.reason == Reason::Invalid)
-            && shown(credentials).is_some_and(|(token, _)| self.lacks_key_of(token))
+        match (visitor, credentials) {
+            (Visitor::Stranger | Visitor::Refused(_), Credentials::Cookies(pair)) => {
+                let mut cookies = [pair.access, pair.refresh].into_iter().flatten();
+                cookies.any(|token| self.lacks_key_of(token))
+            }
+            (Visitor::Refused(refused), Credentials::Bearer(token)) => {
+                refused.reason == Reason::Invalid && self.lacks_key_of(token)
+            }
+            (Visitor::Stranger, Credentials::Bearer(_) | Credentials::None)
+            | (Visitor::Refused(_), Credentials::None)
+            | (Visitor::Known(_) | Visitor::Unchecked, _) => false,
+        }
     }
 
-    /// Whether this says that it is an access token by a key that is not in the ring.
+    /// Whether this says that it is a token, of either type, by a key that is not in the ring.
     pub fn lacks_key_of(&self, token: &str) -> bool {
-        access_token::names_unknown_key(token, &self.ring.now())
+        let ring = self.ring.now();
+        access_token::names_unknown_key(token, &ring)
+            || RefreshToken::names_unknown_key(token, &ring)
     }
 
     /// Whether memory is too far behind the store to be believed.
@@ -180,18 +200,6 @@ impl Authenticator {
         let verified = self.verified(token)?;
         verified.claims.check_times(now, &self.settings)?;
         Ok(verified)
-    }
-}
-
-/// The access token, and how it came.
-const fn shown(credentials: Credentials<'_>) -> Option<(&str, Proof)> {
-    match credentials {
-        Credentials::Bearer(token) => Some((token, Proof::Bearer)),
-        Credentials::Cookies(pair) => match pair.access {
-            Some(token) => Some((token, Proof::Cookie)),
-            None => None,
-        },
-        Credentials::None => None,
     }
 }
 

@@ -97,7 +97,9 @@ async fn told<B>(gateway: &Gateway, facts: &RequestFacts, rest: &str, request: R
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    meet_new_keys(gateway, request.headers()).await;
+    if !rest.starts_with("/assets/") {
+        meet_new_keys(gateway, request.headers()).await;
+    }
     let answer = route(gateway, facts, rest, request).await;
     answer.unwrap_or_else(|problem| tell(gateway, facts, &problem))
 }
@@ -158,12 +160,12 @@ where
     }
 }
 
-/// Looks for the key of an access token that nobody here knows: another process may have made it a
-/// moment ago.
+/// Looks for the key of a token that nobody here knows: another process may have made it a moment ago.
 async fn meet_new_keys(gateway: &Gateway, headers: &HeaderMap) {
     let in_header = bearer(headers, gateway.config.profile).ok().flatten();
     let cookies = gateway.cookies.read(headers).unwrap_or_default();
-    let mut shown = [in_header, cookies.access].into_iter().flatten();
+    let shown = [in_header, cookies.access, cookies.refresh];
+    let mut shown = shown.into_iter().flatten();
     if shown.any(|token| gateway.authenticator.lacks_key_of(token)) {
         gateway.key_search.look().await;
     }

@@ -266,7 +266,7 @@ fn judge_for_app(
     };
     let (found, strip_authorization) = ours_or_the_apps(found, &route.rule, &parts.headers);
     let visitor = gateway.authenticator.visitor(found, route.revocation, now);
-    notes.lacks_key = gateway.authenticator.lacks_key(found, &visitor);
+    notes.lacks_key = new_keys::are_lacking(gateway, &route.rule, found, &visitor);
     let manner = Manner {
         strip_authorization,
         without_body: false,

@@ -572,6 +572,34 @@ mod tests {
     }
 
     #[test]
+    fn only_an_access_token_by_another_key_names_an_unknown_one() {
+        let with = |name: &str, value: Value| {
+            let mut header = header();
+            header[name] = value;
+            signed(&header.to_string(), &payload().to_string())
+        };
+        let ring = ring();
+        let assertion = ring.assertion_key().kid();
+        for (text, names) in [
+            (minted(), false),
+            (with("alg", json!("none")), false),
+            (with("kid", json!("another")), true),
+            (with("kid", json!(assertion)), true),
+            (with("kid", json!("")), false),
+            (with("kid", json!("another")) + &"A".repeat(LONGEST), false),
+            (String::new(), false),
+            ("vrt1_AAAA".to_owned(), false),
+        ] {
+            assert_eq!(names_unknown_key(&text, &ring), names, "{text}");
+        }
+        let mut other = header();
+        other["kid"] = json!("another");
+        other["typ"] = json!("JWT");
+        let other = signed(&other.to_string(), &payload().to_string());
+        assert!(!names_unknown_key(&other, &ring));
+    }
+
+    #[test]
     fn the_header_decides_nothing() {
         for (name, value) in [
             ("alg", json!("none")),

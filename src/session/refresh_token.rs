@@ -82,6 +82,14 @@ impl RefreshToken {
         }
     }
 
+    /// Whether `text` says that it is a refresh token by a key that may have been made since the ring was.
+    /// Nothing else about it is looked at.
+    pub fn names_unknown_key(text: &str, ring: &KeyRing) -> bool {
+        let bytes = decode(text);
+        let kid = bytes.as_ref().and_then(|bytes| split(bytes));
+        kid.is_some_and(|(kid, ..)| ring.find_mac_key(kid).err() == Some(UnknownNumber::Ahead))
+    }
+
     /// The text form, authenticated with the ring's current key: `vrt1_…`, 103 characters.
     pub fn to_text(&self, ring: &KeyRing) -> Secret<String> {
         let key = ring.mac_key();
@@ -316,6 +324,20 @@ mod tests {
     #[test]
     fn a_token_does_not_print_its_secret() {
         assert!(format!("{:?}", first()).contains("secret: ***"));
+    }
+
+    #[test]
+    fn a_number_that_is_yet_to_come_names_an_unknown_key() {
+        let ring = samples::ring();
+        let token = RefreshToken::first(SessionId::from_bytes([1; 16]), [7; 32]);
+        let text = token.to_text(&ring);
+        let mut bytes = decode(text.expose()).unwrap();
+        for (number, names) in [(1, false), (2, true), (128, true), (0, false), (200, false)] {
+            bytes[0] = number;
+            let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*bytes));
+            assert_eq!(RefreshToken::names_unknown_key(&text, &ring), names);
+        }
+        assert!(!RefreshToken::names_unknown_key("vrt1_AgAA", &ring));
     }
 
     proptest! {

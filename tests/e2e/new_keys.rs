@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use vestibule::session::KeyPurpose;
 
 use crate::expiry::{House, refusal};
-use crate::support::{Answer, Request, Tokens, Upstream, part};
+use crate::support::{Answer, Jar, PASSWORD, Request, Tokens, Upstream, part};
 
 /// Two gateways over one database, in front of the same app.
 struct Two {
@@ -53,14 +53,17 @@ impl Two {
         }
     }
 
-    /// The first one takes the key in use away, and signs with another from that moment on.
+    /// The first one takes the key of access tokens away, and signs with another from that moment on.
     fn revoke_at_one(&self) {
+        let kid = kid(&self.one.sign_in().access);
+        self.revoke_this_at_one(&kid, KeyPurpose::AccessToken);
+    }
+
+    fn revoke_this_at_one(&self, kid: &str, purpose: KeyPurpose) {
         let server = self.one.server();
         let gateway = server.gateway();
-        let kid = kid(&self.one.sign_in().access);
         let store = gateway.keys.store();
-        let purpose = Some(KeyPurpose::AccessToken);
-        let revoked = server.block_on(store.revoke(&kid, purpose, &gateway.config.keys));
+        let revoked = server.block_on(store.revoke(kid, Some(purpose), &gateway.config.keys));
         revoked.expect("the store answers").expect("it is in use");
         self.follow_at_one();
     }
@@ -110,6 +113,35 @@ fn a_token_by_a_key_that_another_process_has_just_made_is_good_at_once() {
         .other
         .send(&Request::post("/vestibule/logout").bearer(&tokens.access));
     assert_eq!(out.status, 204, "{}", out.text());
+}
+
+/// What a browser has left when its access cookie is over, and what a program signs out with.
+#[test]
+fn a_refresh_token_by_a_key_that_another_process_has_just_made_is_good_at_once() {
+    let upstream = Upstream::start();
+    let two = Two::in_front_of(&upstream);
+    let take_away = |number: u8| {
+        two.revoke_this_at_one(&number.to_string(), KeyPurpose::RefreshMac);
+    };
+    for (number, path) in [(1, "/"), (2, "/optional")] {
+        take_away(number);
+        let form = Request::post("/vestibule/login").same_origin().navigating();
+        let form = form.form(&[("username", "ada"), ("password", PASSWORD)]);
+        let mut jar = Jar::default();
+        jar.take(&two.one.send(&form).head);
+        let request = jar.without_access().with(Request::get(path));
+        let answer = two.other.send(&request);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(upstream.last().head.all("x-forwarded-user"), ["ada"]);
+        jar.take(&answer.head);
+        assert_eq!(jar.generation(), 2, "renewed on the way");
+    }
+    take_away(3);
+    let tokens = two.one.sign_in();
+    let out = Request::post("/vestibule/logout").bearer(&tokens.refresh);
+    let out = two.other.send(&out);
+    assert_eq!(out.status, 204, "{}", out.text());
+    assert_eq!(two.one.refresh(&tokens).status, 401, "it is over");
 }
 
 /// `vestibule key rotate --now`: the clocks of both are moved, so that nobody has had time to ask.
