@@ -1,10 +1,13 @@
 //! Which key is in use at a moment, which are still accepted, and when is a new one due?
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::session::key::{Key, KeyAlgorithm, KeyPurpose};
 
+/// How much later than those before it a key begins: their order does not depend on anything else.
+const AFTER: Duration = Duration::from_millis(1);
 /// How much earlier than here another process may begin to use a key: its clock may be ahead.
 pub const EARLY: Duration = Duration::from_secs(60);
 /// Clocks that differ both ways, and requests under way.
@@ -62,9 +65,9 @@ pub struct Due {
     pub signs_from: Option<Timestamp>,
 }
 
-/// The keys of a purpose, the first to sign first, and where they stand at `now`. Of those that have
-/// begun and were not revoked, the last is in use; where none has, because a clock was set back, the
-/// first that was not revoked is.
+/// The keys of a purpose, the first to sign first, and where they stand at `now`. Only what was in use is
+/// revoked, and so whatever came before it has had its time, also by a clock that lags. Of those that
+/// come after, the last that has begun is in use; where none has, the first.
 pub fn lives<'k>(
     keys: impl IntoIterator<Item = &'k Key>,
     purpose: KeyPurpose,
@@ -74,10 +77,11 @@ pub fn lives<'k>(
     let keys = keys.into_iter().filter(|key| key.purpose == purpose);
     let mut keys: Vec<&Key> = keys.collect();
     keys.sort_by(|a, b| order(a).cmp(&order(b)));
-    let is_good = |key: &Key| key.revoked_at.is_none();
-    let begun = |key: &&Key| is_good(key) && key.signs_from <= now;
-    let active = keys.iter().rposition(begun);
-    let active = active.or_else(|| keys.iter().position(|key| is_good(key)));
+    let last_revoked = keys.iter().rposition(|key| key.revoked_at.is_some());
+    let first = last_revoked.map_or(0, |at| at + 1);
+    let candidates = keys.get(first..).unwrap_or_default();
+    let begun = candidates.iter().rposition(|key| key.signs_from <= now);
+    let active = first + begun.unwrap_or_default();
     let followers = keys.iter().skip(1).map(Some).chain([None]);
     let lives = keys.iter().zip(followers).enumerate();
     let lives = lives.map(|(at, (key, follower))| {
@@ -85,13 +89,12 @@ pub fn lives<'k>(
         let span = settings.span(purpose);
         let ends_at = retired_at.zip(span).map(|(at, span)| at + span);
         let is_over = ends_at.is_some_and(|end| end <= now);
-        let is_before = active.is_some_and(|active| at < active);
-        let state = match active {
-            _ if is_over && (is_before || key.revoked_at.is_some()) => KeyState::Gone,
-            _ if key.revoked_at.is_some() => KeyState::Revoked,
-            Some(active) if at == active => KeyState::Active,
-            Some(active) if at < active => KeyState::Retired,
-            _ => KeyState::Next,
+        let state = match at.cmp(&active) {
+            Ordering::Less if is_over => KeyState::Gone,
+            Ordering::Less if key.revoked_at.is_some() => KeyState::Revoked,
+            Ordering::Less => KeyState::Retired,
+            Ordering::Equal => KeyState::Active,
+            Ordering::Greater => KeyState::Next,
         };
         let is_retired = matches!(state, KeyState::Retired | KeyState::Gone);
         Life {
@@ -101,6 +104,18 @@ pub fn lives<'k>(
         }
     });
     lives.collect()
+}
+
+/// When a key begins that is wanted from then on: after all that have had, or have, their turn.
+pub fn turn(lives: &[Life<'_>], wanted: Timestamp) -> Timestamp {
+    let begun = lives.iter().filter(|life| life.state != KeyState::Next);
+    let latest = begun.map(|life| follows(life.key)).max();
+    latest.map_or(wanted, |latest| latest.max(wanted))
+}
+
+/// The first moment at which a key begins that takes the place of this one.
+pub fn follows(key: &Key) -> Timestamp {
+    key.signs_from + AFTER
 }
 
 /// Of keys of one moment, the one that was revoked came before the one in its place.
@@ -124,7 +139,7 @@ pub fn due(
     let Some(active) = in_state(KeyState::Active).next() else {
         return Due {
             drop_next: false,
-            signs_from: Some(now),
+            signs_from: Some(turn(&lives, now)),
         };
     };
     if !purpose.is_replaced() {
@@ -132,7 +147,7 @@ pub fn due(
     }
     let drop_next = follow_algorithm && in_state(KeyState::Next).any(|next| !is_wanted(next));
     let has_next = !drop_next && in_state(KeyState::Next).next().is_some();
-    let soonest = now + settings.publish_ahead;
+    let soonest = turn(&lives, now + settings.publish_ahead);
     let signs_from = if has_next {
         None
     } else if follow_algorithm && !is_wanted(active) {
@@ -263,8 +278,52 @@ mod tests {
         assert_eq!(states(&keys, 1000 + 3780), "a gone, b revoked, c active");
         assert_eq!(states(&keys, 2000 + 3780), "a gone, b gone, c active");
         // It does not come back when the clock is set back.
-        assert_eq!(states(&keys, 1500), "a active, b revoked, c next");
+        assert_eq!(states(&keys, 1500), "a retired, b revoked, c active");
         assert_eq!(states(&[revoked("a", 0, 1)], 5), "a revoked");
+    }
+
+    /// What was revoked was in use before, and so nothing that came before it is in use any more.
+    #[test]
+    fn a_retired_key_never_signs_again_whatever_the_clock_says() {
+        let in_use = || [key("a", 0), revoked("b", 1000, 2000), key("c", 2000)];
+        let retired = || [key("a", 0), revoked("b", 1000, 2500), key("c", 2000)];
+        let with_next = || [in_use().as_slice(), &[key("d", 9000)]].concat();
+        let twice = || {
+            [
+                in_use().as_slice(),
+                &[revoked("d", 3000, 4000), key("e", 4000)],
+            ]
+            .concat()
+        };
+        let last = || vec![key("a", 0), revoked("b", 1000, 2000)];
+        for (keys, now, expected) in [
+            (in_use().to_vec(), 2000, "a retired, b revoked, c active"),
+            (in_use().to_vec(), 1999, "a retired, b revoked, c active"),
+            (in_use().to_vec(), 999, "a retired, b revoked, c active"),
+            (in_use().to_vec(), -5, "a retired, b revoked, c active"),
+            (retired().to_vec(), 2500, "a retired, b revoked, c active"),
+            (retired().to_vec(), 500, "a retired, b revoked, c active"),
+            (with_next(), 500, "a retired, b revoked, c active, d next"),
+            (with_next(), 8999, "a gone, b gone, c active, d next"),
+            (with_next(), 9000, "a gone, b gone, c retired, d active"),
+            (
+                twice(),
+                4000,
+                "a retired, b revoked, c retired, d revoked, e active",
+            ),
+            (
+                twice(),
+                500,
+                "a retired, b revoked, c retired, d revoked, e active",
+            ),
+            // Rather none than one that had its time: a new one is due.
+            (last(), 3000, "a retired, b revoked"),
+            (last(), 500, "a retired, b revoked"),
+        ] {
+            assert_eq!(states(&keys, now), expected, "{now}");
+        }
+        let due = due(&last(), KeyPurpose::AccessToken, &SETTINGS, true, at(500));
+        assert_eq!(due.signs_from, Some(at(1000) + AFTER));
     }
 
     #[test]

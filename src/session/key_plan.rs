@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::session::key::{Key, KeyPurpose};
-use crate::session::key_life::{KeySettings, KeyState, due, lives};
+use crate::session::key_life::{EARLY, KeySettings, KeyState, Life, due, follows, lives, turn};
 
 /// When a key signs that is to sign at once: every process has read it by then.
 const LEAD: Duration = Duration::from_secs(3);
@@ -120,13 +120,13 @@ pub fn rotate(
         let next = lives.iter().find(|life| life.state == KeyState::Next);
         match (next, at_once) {
             (Some(next), true) => {
-                let sooner = next.key.signs_from.min(soon);
+                let sooner = turn(&lives, next.key.signs_from.min(soon));
                 plan.advance.push((next.key.clone(), sooner));
             }
             (Some(_), false) => {}
-            (None, true) => plan.make.push(new(keys, purpose, soon)?),
+            (None, true) => plan.make.push(new(keys, purpose, turn(&lives, soon))?),
             (None, false) => {
-                let signs_from = now + settings.publish_ahead;
+                let signs_from = turn(&lives, now + settings.publish_ahead);
                 plan.make.push(new(keys, purpose, signs_from)?);
             }
         }
@@ -134,7 +134,8 @@ pub fn rotate(
     Ok(plan)
 }
 
-/// Takes a key away. If it was in use, the one that waits signs at once, or else a new one.
+/// Takes a key away. If it was in use, or may be elsewhere, the one that waits signs at once, or else a
+/// new one.
 pub fn revoke(
     keys: &[Key],
     kid: &str,
@@ -161,14 +162,16 @@ pub fn revoke(
         Some(KeyState::Gone | KeyState::Revoked) | None => {
             return Err(Refusal::Over(kid.to_owned()));
         }
-        // Nothing was made with it yet.
-        Some(KeyState::Next) => plan.drop.push(key.clone()),
+        // Nothing was made with it yet, also by a clock that is ahead of this one.
+        Some(KeyState::Next) if key.signs_from > now + EARLY => plan.drop.push(key.clone()),
         Some(KeyState::Retired) => plan.revoke = Some(key.clone()),
-        Some(KeyState::Active) => {
+        Some(KeyState::Active | KeyState::Next) => {
             plan.revoke = Some(key.clone());
-            match lives.iter().find(|life| life.state == KeyState::Next) {
-                Some(next) => plan.advance.push((next.key.clone(), now)),
-                None => plan.make.push(new(keys, key.purpose, now)?),
+            let at_once = turn(&lives, now).max(follows(key));
+            let waits = |life: &&Life<'_>| life.state == KeyState::Next && life.key != key;
+            match lives.iter().find(waits) {
+                Some(next) => plan.advance.push((next.key.clone(), at_once)),
+                None => plan.make.push(new(keys, key.purpose, at_once)?),
             }
         }
     }
@@ -195,4 +198,112 @@ fn new(keys: &[Key], purpose: KeyPurpose, signs_from: Timestamp) -> Result<NewKe
         number,
         signs_from,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::KeyAlgorithm;
+    use crate::session::key_ring::samples::SETTINGS;
+
+    const PURPOSE: KeyPurpose = KeyPurpose::AccessToken;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn key(kid: &str, signs_from: i64) -> Key {
+        Key {
+            purpose: PURPOSE,
+            kid: kid.to_owned(),
+            algorithm: KeyAlgorithm::EdDsa,
+            created_at: at(signs_from),
+            signs_from: at(signs_from),
+            revoked_at: None,
+        }
+    }
+
+    /// The keys as the plan leaves them, with new ones called `new`.
+    fn carried_out(keys: &[Key], plan: KeyPlan, now: Timestamp) -> Vec<Key> {
+        let mut keys = keys.to_vec();
+        keys.retain(|key| !plan.drop.contains(key));
+        for key in &mut keys {
+            if plan.revoke.as_ref() == Some(key) {
+                key.revoked_at = Some(now);
+            } else if let Some((_, turn)) = plan.advance.iter().find(|(moved, _)| moved == key) {
+                key.signs_from = *turn;
+            }
+        }
+        keys.extend(plan.make.into_iter().map(|new| Key {
+            created_at: now,
+            signs_from: new.signs_from,
+            ..key("new", 0)
+        }));
+        keys
+    }
+
+    fn active(keys: &[Key], now: Timestamp) -> Option<&str> {
+        let lives = lives(keys, PURPOSE, &SETTINGS, now);
+        let found = lives.iter().find(|life| life.state == KeyState::Active);
+        found.map(|life| life.key.kid.as_str())
+    }
+
+    /// `b` has been in use since 1000 somewhere. Whoever revokes it, by whatever clock: nobody signs with
+    /// `a` again, by whatever clock.
+    #[test]
+    fn what_is_revoked_is_followed_by_another_key_for_every_clock() {
+        let two = || vec![key("a", 0), key("b", 1000)];
+        let three = || vec![key("a", 0), key("b", 1000), key("c", 9000)];
+        let again = || {
+            let plan = revoke(&two(), "b", None, &SETTINGS, at(1500)).unwrap();
+            let mut keys = carried_out(&two(), plan, at(1500));
+            keys[2].kid = "b2".to_owned();
+            keys
+        };
+        for (keys, revoked, by, follower) in [
+            (two(), "b", 1500, "new"),
+            (two(), "b", 1000, "new"),
+            // Clocks that lag.
+            (two(), "b", 999, "new"),
+            (two(), "b", 940, "new"),
+            (three(), "b", 1500, "c"),
+            (three(), "b", 1000, "c"),
+            (three(), "b", 940, "c"),
+            (again(), "b2", 1600, "new"),
+            (again(), "b2", 1500, "new"),
+            (again(), "b2", 1200, "new"),
+            (again(), "b2", 0, "new"),
+        ] {
+            let case = format!("{} {revoked} by {by}", keys.len());
+            let plan = revoke(&keys, revoked, None, &SETTINGS, at(by)).unwrap();
+            let keys = carried_out(&keys, plan, at(by));
+            for now in [-5, 500, 999, 1000, 1500, 1501, 2000] {
+                assert_eq!(active(&keys, at(now)), Some(follower), "{case}, at {now}");
+            }
+        }
+        // Far from its turn, a key is not in use anywhere: the one before it goes on.
+        let plan = revoke(&two(), "b", None, &SETTINGS, at(939)).unwrap();
+        let keys = carried_out(&two(), plan, at(939));
+        assert_eq!(active(&keys, at(939)), Some("a"));
+        assert_eq!(keys.len(), 1);
+    }
+
+    /// After a revocation by a clock that is ahead.
+    #[test]
+    fn a_rotation_by_a_clock_that_lags_follows_the_key_in_use() {
+        let plan = revoke(&[key("a", 0)], "a", None, &SETTINGS, at(5000)).unwrap();
+        let mut keys = carried_out(&[key("a", 0)], plan, at(5000));
+        keys[1].kid = "b".to_owned();
+        for at_once in [true, false] {
+            let plan = rotate(&keys, &[PURPOSE], at_once, &SETTINGS, at(100)).unwrap();
+            let keys = carried_out(&keys, plan, at(100));
+            assert_eq!(active(&keys, at(100)), Some("b"));
+            assert_eq!(active(&keys, at(200_000)), Some("new"));
+        }
+        let waiting = [keys.as_slice(), &[key("c", 90_000)]].concat();
+        let plan = rotate(&waiting, &[PURPOSE], true, &SETTINGS, at(100)).unwrap();
+        let keys = carried_out(&waiting, plan, at(100));
+        assert_eq!(active(&keys, at(100)), Some("b"));
+        assert_eq!(active(&keys, at(5001)), Some("c"));
+    }
 }
