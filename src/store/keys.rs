@@ -12,7 +12,7 @@ use crate::identity::Secret;
 use crate::random;
 use crate::session::key_plan::{self, KeyPlan, NewKey, Refusal};
 use crate::session::{Key, KeyAlgorithm, KeyMaterial, KeyPurpose, KeySettings, Seed};
-use crate::store::master::Master;
+use crate::store::master::{Change, Master};
 use crate::store::{Directory, KeySet, StoreError};
 
 /// How often a deed is tried that others get in the way of.
@@ -119,9 +119,7 @@ impl KeyStore {
 
     /// Seals all keys with a new master key, which takes the place of the one in use.
     pub async fn reseal(&self) -> Result<(), StoreError> {
-        // What was left half-way is brought to its end first.
-        self.master.of(&self.directory.keys().await?)?;
-        let change = self.master.begin_change()?;
+        let change = self.begin_reseal().await?;
         for _ in 0..TRIES {
             let set = self.directory.keys().await?;
             let keys = self.unsealed(&set)?;
@@ -135,6 +133,19 @@ impl KeyStore {
             }
         }
         change.give_up()?;
+        Err(StoreError::KeysContended)
+    }
+
+    /// What was left half-way is brought to its end first. The keys are read while nobody else can change
+    /// what they are sealed with.
+    async fn begin_reseal(&self) -> Result<Change, StoreError> {
+        for _ in 0..TRIES {
+            let hold = self.master.hold()?;
+            let set = self.directory.keys().await?;
+            if let Some(change) = hold.begin_change(&set)? {
+                return Ok(change);
+            }
+        }
         Err(StoreError::KeysContended)
     }
 
