@@ -150,7 +150,7 @@ impl Asked {
     fn new(gateway: &Gateway, parts: &Parts, facts: Option<&RequestFacts>) -> Self {
         Self {
             method: parts.method.to_string(),
-            target: shown(&parts.uri.to_string()),
+            target: parts.uri.to_string(),
             host: facts
                 .and_then(|facts| facts.host.as_ref())
                 .map(ToString::to_string),
@@ -310,7 +310,7 @@ impl Seen {
                 return "(a secret of the route's template)".to_owned();
             }
             let text = String::from_utf8_lossy(value.as_bytes());
-            shown(&text.replace(&LIVE.to_string(), "(session id)"))
+            text.replace(&LIVE.to_string(), "(session id)")
         };
         let mut headers: Vec<Field> = head
             .headers
@@ -323,7 +323,7 @@ impl Seen {
         headers.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             method: head.method.to_string(),
-            target: shown(&head.uri.to_string()),
+            target: head.uri.to_string(),
             headers,
         }
     }
@@ -348,7 +348,7 @@ fn readings(gateway: &Gateway, facts: &RequestFacts) -> Vec<Reading> {
             let mut leads_to: Vec<String> = destinations.iter().map(name).collect();
             leads_to.dedup();
             Reading {
-                path: shown(path),
+                path: path.to_owned(),
                 leads_to,
             }
         })
@@ -362,17 +362,4 @@ fn location(headers: &HeaderMap) -> Option<String> {
 
 fn row(label: &str, text: String) -> [String; 2] {
     [label.to_owned(), text]
-}
-
-/// Text from a request, with nothing in it that a terminal would obey.
-fn shown(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            told.extend(c.escape_default());
-        } else {
-            told.push(c);
-        }
-    }
-    told
 }

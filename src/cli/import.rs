@@ -3,7 +3,6 @@
 mod input;
 mod report;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -134,11 +133,7 @@ fn progress(done: usize, all: usize) {
     const A_MOMENT: usize = 100;
     let step = all.div_ceil(10);
     if all >= A_MOMENT && (done.is_multiple_of(step) || done == all) {
-        // Where standard error is closed, nobody wants to know.
-        let _ = writeln!(
-            std::io::stderr().lock(),
-            "hashed {done} of {all} weak hashes once more"
-        );
+        output::remark(&format!("hashed {done} of {all} weak hashes once more"));
     }
 }
 

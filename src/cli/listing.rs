@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::admin::Standing;
-use crate::cli::output::columns;
+use crate::cli::output::{columns, shown_json};
 use crate::identity::{PasswordTerm, User};
 
 /// One line a user, below a header.
@@ -45,7 +45,7 @@ pub(super) fn card(standing: &Standing) -> String {
 
 /// For programs: one object, or a list of them.
 pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+    Ok(shown_json(&serde_json::to_string_pretty(value)?) + "\n")
 }
 
 fn or_dash<T: ToString>(value: Option<&T>) -> String {

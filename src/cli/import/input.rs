@@ -1,7 +1,7 @@
 //! Where do the users to import come from? A file, a database, or standard input; and which kind is it?
 
 use std::fs::{self, File};
-use std::io::{Read, Write as _, stdin};
+use std::io::{Read, stdin};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use crate::admin::import::{
     Format, Reading, Unreadable, as_text, guess, read as read_text, read_database, with_groups,
 };
 use crate::cli::import::Import;
+use crate::cli::output;
 
 /// The most that is read of a file. Databases may be larger.
 const MOST_BYTES: u64 = 512 << 20;
@@ -31,7 +32,7 @@ impl Input {
     pub(super) fn at(&self, place: usize) -> String {
         match &self.table {
             None => format!("{}:{place}", self.file),
-            Some(table) => format!("{}: {}: row {place}", self.file, table.escape_debug()),
+            Some(table) => format!("{}: {}: row {place}", self.file, output::shown(table)),
         }
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn read(asked: &Import) -> anyhow::Result<Input> {
     let is_stdin = asked.file.as_os_str() == "-";
     let file = match is_stdin {
         true => "standard input".to_owned(),
-        false => asked.file.display().to_string(),
+        false => output::shown(&asked.file.display().to_string()),
     };
     if !is_stdin {
         warn_of_others(&asked.file, &file)?;
@@ -109,7 +110,7 @@ fn database(asked: &Import, file: String) -> anyhow::Result<Input> {
 }
 
 fn add_groups(groups: &Path, reading: &mut Reading) -> anyhow::Result<()> {
-    let file = groups.display().to_string();
+    let file = output::shown(&groups.display().to_string());
     let contents = File::open(groups).map_err(anyhow::Error::from);
     let contents = contents.and_then(all_of);
     let contents = contents.with_context(|| format!("cannot read {file}"))?;
@@ -142,12 +143,10 @@ fn warn_of_others(path: &Path, file: &str) -> anyhow::Result<()> {
     ensure!(!facts.is_dir(), "{file} is a folder: name a file in it");
     let mode = facts.permissions().mode() & 0o777;
     if mode & 0o044 != 0 {
-        // Where standard error is closed, nobody wants to know.
-        let _ = writeln!(
-            std::io::stderr().lock(),
+        output::remark(&format!(
             "warning: {file} holds password hashes, and others on this machine can read it \
              (mode {mode:03o}): chmod 600 {file}"
-        );
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step};
 use crate::cli::import::input::Input;
-use crate::cli::output::columns;
+use crate::cli::output::{columns, shown};
 use crate::cli::{listing, user};
 
 /// The most users of a kind that are listed for people.
@@ -117,9 +117,7 @@ impl<'i> Report<'i> {
     fn heading(&self) -> String {
         let Input { file, format, .. } = self.input;
         let table = self.input.table.as_ref();
-        let table = table.map_or(String::new(), |table| {
-            format!(", table {}", table.escape_debug())
-        });
+        let table = table.map_or(String::new(), |table| format!(", table {}", shown(table)));
         let guessed = match self.input.is_guessed {
             true => " (guessed; --format says otherwise)",
             false => "",
@@ -130,16 +128,19 @@ impl<'i> Report<'i> {
             format.as_str(),
         );
         let pairs = self.used.iter();
-        let pairs = pairs.map(|(field, column)| format!("{} = {column}", field.as_str()));
+        let pairs = pairs.map(|(field, column)| format!("{} = {}", field.as_str(), shown(column)));
         let pairs: Vec<String> = pairs.collect();
         if !pairs.is_empty() {
             text.push_str(&format!("  taken: {}\n", pairs.join(", ")));
         }
         if !self.unused.is_empty() {
-            text.push_str(&format!("  not needed: {}\n", self.unused.join(", ")));
+            text.push_str(&format!(
+                "  not needed: {}\n",
+                shown(&self.unused.join(", "))
+            ));
         }
         for (what, count) in &self.others {
-            let what = what.escape_debug();
+            let what = shown(what);
             text.push_str(&format!("  no users, and left alone: {count} {what}\n"));
         }
         text
@@ -152,9 +153,10 @@ impl<'i> Report<'i> {
         let mut text = format!("\n{title}: {}\n", matters.len());
         for matter in matters.iter().take(MOST_LISTED) {
             let name = matter.name.as_ref();
-            let name = name.map_or(String::new(), |name| format!(" {name}:"));
+            let name = name.map_or(String::new(), |name| format!(" {}:", shown(name)));
             let at = self.input.at(matter.place);
-            text.push_str(&format!("  {at}:{name} {}\n", reasons(matter).join("; ")));
+            let why = shown(&reasons(matter).join("; "));
+            text.push_str(&format!("  {at}:{name} {why}\n"));
         }
         if let more @ 1.. = matters.len().saturating_sub(MOST_LISTED) {
             text.push_str(&format!("  … and {more} more; --json tells all\n"));
