@@ -16,12 +16,13 @@ pub(crate) fn check(data: &[u8]) -> bool {
             assert_eq!(stored.scheme(None), Some(scheme));
             assert!(Scheme::ALL.contains(&scheme));
             // Argon2id at our costs is as good as ours, however it is labelled.
-            let is_ours = scheme == Scheme::Argon2id;
+            let is_ours = !hash.is_outdated(&HashPolicy::default());
+            assert!(!is_ours || scheme == Scheme::Argon2id, "{text}");
+            assert!(!(is_ours && hash.needs_wrapping()), "{text}");
             assert!(
-                is_ours || hash.is_outdated(&HashPolicy::default()),
+                !(scheme == Scheme::Wrapped && hash.needs_wrapping()),
                 "{text}"
             );
-            assert!(!(is_ours && hash.needs_wrapping()), "{text}");
             true
         }
         Err(refusal) => {

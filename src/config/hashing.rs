@@ -13,15 +13,6 @@ const MIB: usize = 1 << 20;
 const MEMORY: RangeInclusive<usize> = 7 * MIB..=1024 * MIB;
 /// The most memory times passes: some seconds.
 const MOST_WORK: u64 = 4 << 30;
-/// OWASP's sets of equal strength: so many passes need so much memory, in KiB.
-const LEAST_MEMORY_KIB: [(u32, u32); 5] = [
-    (1, 47_104),
-    (2, 19_456),
-    (3, 12_288),
-    (4, 9_216),
-    (5, 7_168),
-];
-
 /// How passwords are to be hashed. The pepper itself is no setting: it follows from the seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HashSettings {
@@ -72,9 +63,7 @@ fn cost(section: &mut Section<'_>) -> Argon2Cost {
 }
 
 fn complaint(cost: Argon2Cost) -> Option<Complaint> {
-    let enough = LEAST_MEMORY_KIB.iter().rev();
-    let least = enough.filter(|(passes, _)| *passes <= cost.passes);
-    let least = least.map(|(_, memory)| *memory).next().unwrap_or(u32::MAX);
+    let least = Argon2Cost::least_memory_kib(cost.passes);
     if cost.memory_kib < least {
         let (memory, passes) = (cost.memory_kib, cost.passes);
         return Some(
@@ -108,7 +97,13 @@ mod tests {
 
     #[test]
     fn costs_are_at_least_those_that_owasp_names() {
-        for (passes, memory) in LEAST_MEMORY_KIB {
+        for (passes, memory) in [
+            (1, 47_104),
+            (2, 19_456),
+            (3, 12_288),
+            (4, 9_216),
+            (5, 7_168),
+        ] {
             assert!(complaint(with(memory, passes)).is_none(), "{passes}");
             assert!(complaint(with(memory - 1, passes)).is_some(), "{passes}");
         }

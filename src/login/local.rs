@@ -174,7 +174,8 @@ impl LocalLogin {
             let reason = SignInRefusal::UnsupportedHash;
             return self.refuse(reason, Some(user), queue).await;
         }
-        let outdated = hash.is_outdated(&self.policy) && hash.takes_all_of(&password);
+        let takes_all = hash.takes_all_of(&password, Some(&self.pepper));
+        let outdated = takes_all && hash.is_outdated(&self.policy);
         let known = outdated.then(|| (hash.clone(), password.clone()));
         let pepper = self.pepper.clone();
         match self.hasher.fits(hash, password, pepper, queue).await {

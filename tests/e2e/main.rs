@@ -85,6 +85,7 @@ mod signing_in;
 mod streaming;
 mod support;
 mod systemd;
+mod terminal;
 mod third_party;
 mod tls;
 mod tokens;

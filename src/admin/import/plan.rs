@@ -65,7 +65,12 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It goes on to work.
-    Works(Scheme),
+    Works {
+        /// By which scheme it was hashed.
+        scheme: Scheme,
+        /// Whether that is too weak for a hash to be kept as it is.
+        is_weak: bool,
+    },
     /// It does not, and nobody signs in with it until somebody sets another.
     Lost(Unfit),
     /// It does not, and its user is refused.
@@ -346,7 +351,10 @@ fn password(record: &Record, wishes: &Wishes) -> (Option<PasswordHash>, Fate) {
         None => Err(Unfit::Unsupported(Unsupported::Unknown)),
     });
     match known {
-        Ok((hash, scheme)) => (Some(hash), Fate::Works(scheme)),
+        Ok((hash, scheme)) => {
+            let is_weak = hash.needs_wrapping();
+            (Some(hash), Fate::Works { scheme, is_weak })
+        }
         Err(unfit) if wishes.without_password => (None, Fate::Lost(unfit)),
         Err(unfit) => (None, Fate::Refused(unfit)),
     }

@@ -49,6 +49,8 @@ struct SchemeFacts {
     scheme: Option<&'static str>,
     users: usize,
     password: &'static str,
+    /// Too weak to be kept as it is: it is hashed once more.
+    weak: bool,
     reason: Option<String>,
 }
 
@@ -208,7 +210,13 @@ fn passwords(plan: &Plan) -> String {
     let mut rows = vec![["SCHEME", "USERS", "THE OLD PASSWORD"].map(str::to_owned)];
     rows.extend(fates.iter().map(|(fate, users)| {
         let (scheme, becomes) = match fate {
-            Fate::Works(scheme) => (scheme.as_str(), "goes on to work".to_owned()),
+            Fate::Works { scheme, is_weak } => {
+                let weak = match is_weak {
+                    true => "; the hash is weak, and is hashed once more to be kept",
+                    false => "",
+                };
+                (scheme.as_str(), format!("goes on to work{weak}"))
+            }
             Fate::Lost(unfit) => ("-", format!("does not work any more: {unfit}")),
             Fate::Refused(unfit) => ("-", format!("refused: {unfit}")),
         };
@@ -241,15 +249,16 @@ fn counts(steps: &[Step]) -> Imported {
 }
 
 fn scheme_facts((fate, users): &(Fate, usize)) -> SchemeFacts {
-    let (scheme, password, reason) = match fate {
-        Fate::Works(scheme) => (Some(scheme.as_str()), "works", None),
-        Fate::Lost(unfit) => (None, "lost", Some(unfit.to_string())),
-        Fate::Refused(unfit) => (None, "refused", Some(unfit.to_string())),
+    let (scheme, password, weak, reason) = match fate {
+        Fate::Works { scheme, is_weak } => (Some(scheme.as_str()), "works", *is_weak, None),
+        Fate::Lost(unfit) => (None, "lost", false, Some(unfit.to_string())),
+        Fate::Refused(unfit) => (None, "refused", false, Some(unfit.to_string())),
     };
     SchemeFacts {
         scheme,
         users: *users,
         password,
+        weak,
         reason,
     }
 }

@@ -5,7 +5,8 @@ use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use subtle::ConstantTimeEq;
 
 use super::memory::HashMemory;
-use super::policy::{HashPolicy, Pepper};
+use super::policy::{Argon2Cost, HashPolicy, Pepper};
+use super::recipe::{MadeHash, Recipe, Written};
 use super::scheme::{Scheme, Unsupported};
 
 /// The most memory of one hash: 1 GiB.
@@ -17,13 +18,21 @@ const MOST_WORK: u64 = 4 << 20;
 /// The most lanes.
 const MOST_LANES: u32 = 64;
 
-/// An Argon2 hash that was read.
-pub(super) struct Argon2Hash {
+/// How Argon2 makes a hash of a password.
+#[derive(Clone)]
+pub(super) struct Argon2Recipe {
     algorithm: Algorithm,
     version: Version,
     params: Params,
-    pepper: Option<Pepper>,
     salt: phc::Salt,
+    /// Bytes of output.
+    length: usize,
+}
+
+/// An Argon2 hash that was read.
+pub(super) struct Argon2Hash {
+    recipe: Argon2Recipe,
+    pepper: Option<Pepper>,
     output: phc::Output,
 }
 
@@ -46,8 +55,62 @@ impl Argon2Hash {
             [] => None,
             id => Some(pepper.filter(|pepper| pepper.id() == id).ok_or(malformed)?),
         };
-        if !params.data().is_empty() || salt.len() < 8 {
+        if !params.data().is_empty() {
             return Err(malformed);
+        }
+        let recipe = Argon2Recipe::of_cost(scheme, version, params, salt, output.len())?;
+        Ok(Self {
+            recipe,
+            pepper: pepper.cloned(),
+            output,
+        })
+    }
+
+    pub(super) const fn recipe(&self) -> &Argon2Recipe {
+        &self.recipe
+    }
+
+    pub(super) const fn scheme(&self) -> Scheme {
+        self.recipe.scheme()
+    }
+
+    /// Whether we would make it the same way today.
+    pub(super) fn is_of(&self, policy: &HashPolicy) -> bool {
+        let (recipe, cost) = (&self.recipe, policy.cost);
+        self.pepper.is_some() == policy.pepper.is_some()
+            && recipe.algorithm == Algorithm::Argon2id
+            && recipe.version == Version::V0x13
+            && recipe.params.m_cost() == cost.memory_kib
+            && recipe.params.t_cost() == cost.passes
+            && recipe.params.p_cost() == cost.lanes
+            && recipe.salt.len() >= 16
+            && self.output.len() >= Params::DEFAULT_OUTPUT_LEN
+    }
+
+    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
+        let output = self.recipe.output(password, self.pepper.as_ref(), memory);
+        output.is_some_and(|output| output.ct_eq(self.output.as_bytes()).into())
+    }
+
+    /// As one of other software's; `None` where it is peppered, which only ours are.
+    pub(super) fn as_made(&self) -> Option<MadeHash> {
+        self.pepper.is_none().then(|| MadeHash {
+            recipe: Recipe::Argon2(self.recipe.clone()),
+            output: self.output.as_bytes().to_vec(),
+        })
+    }
+}
+
+impl Argon2Recipe {
+    fn of_cost(
+        scheme: Scheme,
+        version: Version,
+        params: Params,
+        salt: phc::Salt,
+        length: usize,
+    ) -> Result<Self, Unsupported> {
+        if salt.len() < 8 {
+            return Err(Unsupported::Malformed(scheme));
         }
         let (memory, passes) = (params.m_cost(), params.t_cost());
         let work = u64::from(memory) * u64::from(passes);
@@ -63,10 +126,34 @@ impl Argon2Hash {
             algorithm: algorithm_of(scheme),
             version,
             params,
-            pepper: pepper.cloned(),
             salt,
-            output,
+            length,
         })
+    }
+
+    /// As it stands in a wrapped hash.
+    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: &[u8]) -> Option<Self> {
+        let [version, memory, passes, lanes, length] = costs else {
+            return None;
+        };
+        let version = Version::try_from(version.parse::<u32>().ok()?).ok()?;
+        let (memory, passes) = (memory.parse().ok()?, passes.parse().ok()?);
+        let params = Params::new(memory, passes, lanes.parse().ok()?, None).ok()?;
+        let (salt, length) = (phc::Salt::new(salt).ok()?, length.parse().ok()?);
+        let is_output = (phc::Output::MIN_LENGTH..=phc::Output::MAX_LENGTH).contains(&length);
+        let recipe = Self::of_cost(scheme, version, params, salt, length).ok();
+        recipe.filter(|_| is_output)
+    }
+
+    pub(super) fn to_written(&self) -> Written {
+        let (params, length) = (&self.params, self.length);
+        let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+        let version = u32::from(self.version);
+        Written {
+            scheme: self.scheme(),
+            costs: format!("{version},{memory},{passes},{lanes},{length}"),
+            salt: self.salt.to_vec(),
+        }
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
@@ -77,37 +164,27 @@ impl Argon2Hash {
         }
     }
 
-    /// Whether we would make it the same way today.
-    pub(super) fn is_of(&self, policy: &HashPolicy) -> bool {
-        let cost = policy.cost;
-        self.pepper.is_some() == policy.pepper.is_some()
-            && self.algorithm == Algorithm::Argon2id
+    /// Only of Argon2id OWASP says how much of it is enough.
+    pub(super) fn is_enough(&self) -> bool {
+        let least = Argon2Cost::least_memory_kib(self.params.t_cost());
+        self.algorithm == Algorithm::Argon2id
             && self.version == Version::V0x13
-            && self.params.m_cost() == cost.memory_kib
-            && self.params.t_cost() == cost.passes
-            && self.params.p_cost() == cost.lanes
-            && self.salt.len() >= 16
-            && self.output.len() >= Params::DEFAULT_OUTPUT_LEN
+            && self.params.m_cost() >= least
     }
 
-    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
-        let argon2 = with_pepper(
-            self.pepper.as_ref(),
-            self.algorithm,
-            self.version,
-            self.params.clone(),
-        );
-        let Ok(argon2) = argon2 else {
-            return false;
-        };
-        let mut output = [0; phc::Output::MAX_LENGTH];
-        let Some(output) = output.get_mut(..self.output.len()) else {
-            return false;
-        };
+    pub(super) fn output(
+        &self,
+        password: &[u8],
+        pepper: Option<&Pepper>,
+        memory: &mut HashMemory,
+    ) -> Option<Vec<u8>> {
+        let params = self.params.clone();
+        let argon2 = with_pepper(pepper, self.algorithm, self.version, params).ok()?;
+        let mut output = vec![0; self.length];
         let done = memory.lend(&self.params, |memory| {
-            argon2.hash_password_into_with_memory(password, &self.salt, output, memory)
+            argon2.hash_password_into_with_memory(password, &self.salt, &mut output, memory)
         });
-        done.is_ok() && output.ct_eq(self.output.as_bytes()).into()
+        done.is_ok().then_some(output)
     }
 }
 

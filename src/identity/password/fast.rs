@@ -1,53 +1,33 @@
-//! Hashes that cost next to nothing to try: what they are made of, and how they are kept inside Argon2id.
+//! Hashes that cost next to nothing to try: what they are made of.
 
 use aws_lc_rs::{digest, hmac as hmac_sha};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
-use subtle::ConstantTimeEq;
 
-use super::argon2::{self, Argon2Hash};
-use super::memory::HashMemory;
-use super::policy::{HashPolicy, Pepper};
+use super::recipe::{MadeHash, Recipe, Written};
 use super::scheme::{Scheme, Unsupported};
 use super::{md5_crypt, phpass, text};
 
-/// How a weak hash is made of a password.
-pub(super) struct Recipe {
+/// How a hash is made of a password at the cost of next to nothing.
+pub(super) struct FastRecipe {
     scheme: Scheme,
     rounds: u32,
     salt: Vec<u8>,
 }
 
-/// A weak hash that was read.
-pub(super) struct FastHash {
-    recipe: Recipe,
-    output: Vec<u8>,
-}
-
-/// A weak hash inside Argon2id.
-pub(super) struct WrappedHash {
-    recipe: Recipe,
-    argon2: Argon2Hash,
-}
-
-/// How the stored text of a wrapped hash begins.
-pub(super) const WRAP: &str = "$wrap$";
-
-impl FastHash {
-    fn new(scheme: Scheme, rounds: u32, salt: &[u8], output: Vec<u8>) -> Self {
+impl FastRecipe {
+    fn with(scheme: Scheme, rounds: u32, salt: &[u8], output: Vec<u8>) -> MadeHash {
         let salt = salt.to_vec();
-        Self {
-            recipe: Recipe {
-                scheme,
-                rounds,
-                salt,
-            },
-            output,
-        }
+        let recipe = Recipe::Fast(Self {
+            scheme,
+            rounds,
+            salt,
+        });
+        MadeHash { recipe, output }
     }
 
     /// Reads what follows `md5$`, `sha1$`, `sha256$` and `sha512$`: `salt$hexadecimal`. The salt is text.
-    pub(super) fn read_salted(scheme: Scheme, rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_salted(scheme: Scheme, rest: &str) -> Result<MadeHash, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
         let (salt, output) = rest.split_once('$').ok_or(malformed)?;
         let scheme = match (scheme, salt) {
@@ -60,17 +40,17 @@ impl FastHash {
         if output.len() != output_length(scheme) {
             return Err(malformed);
         }
-        Ok(Self::new(scheme, 1, salt.as_bytes(), output))
+        Ok(Self::with(scheme, 1, salt.as_bytes(), output))
     }
 
     /// Reads 32 hexadecimal digits, which are MD5 without a salt.
-    pub(super) fn read_bare(text: &str) -> Option<Self> {
+    pub(super) fn read_bare(text: &str) -> Option<MadeHash> {
         let output = text::hex(text).filter(|output| output.len() == 16)?;
-        Some(Self::new(Scheme::Md5, 1, &[], output))
+        Some(Self::with(Scheme::Md5, 1, &[], output))
     }
 
     /// Reads what follows `{SSHA}` and its like: in base64 the output, then the salt.
-    pub(super) fn read_ldap(scheme: Scheme, rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_ldap(scheme: Scheme, rest: &str) -> Result<MadeHash, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
         let bytes = text::base64(rest).ok_or(malformed)?;
         let split = bytes.split_at_checked(output_length(scheme));
@@ -78,11 +58,11 @@ impl FastHash {
         if salt.is_empty() != (scheme == Scheme::Sha1) {
             return Err(malformed);
         }
-        Ok(Self::new(scheme, 1, salt, output.to_vec()))
+        Ok(Self::with(scheme, 1, salt, output.to_vec()))
     }
 
     /// Reads what follows `$1$` or `$apr1$`: `salt$hash`.
-    pub(super) fn read_md5_crypt(scheme: Scheme, rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_md5_crypt(scheme: Scheme, rest: &str) -> Result<MadeHash, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
         let (salt, output) = rest.split_once('$').ok_or(malformed)?;
         let whole = output.len() == md5_crypt::LENGTH && text::is_crypt(output);
@@ -90,11 +70,11 @@ impl FastHash {
             return Err(malformed);
         }
         let (salt, output) = (salt.as_bytes(), output.as_bytes().to_vec());
-        Ok(Self::new(scheme, md5_crypt::ROUNDS, salt, output))
+        Ok(Self::with(scheme, md5_crypt::ROUNDS, salt, output))
     }
 
     /// Reads what follows `$P$` or `$H$`: a digit for the rounds, the salt, the hash.
-    pub(super) fn read_phpass(rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_phpass(rest: &str) -> Result<MadeHash, Unsupported> {
         let malformed = Unsupported::Malformed(Scheme::Phpass);
         let (digit, rest) = rest.as_bytes().split_first().ok_or(malformed)?;
         let (salt, output) = rest.split_at_checked(phpass::SALT).ok_or(malformed)?;
@@ -106,65 +86,15 @@ impl FastHash {
         if rounds > phpass::MOST_ROUNDS {
             return Err(Unsupported::TooCostly(Scheme::Phpass));
         }
-        Ok(Self::new(Scheme::Phpass, rounds, salt, output.to_vec()))
+        Ok(Self::with(Scheme::Phpass, rounds, salt, output.to_vec()))
     }
 
-    pub(super) const fn scheme(&self) -> Scheme {
-        self.recipe.scheme
-    }
-
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
-        let outputs = self.recipe.outputs(password);
-        outputs
-            .iter()
-            .any(|output| output.ct_eq(&self.output).into())
-    }
-
-    /// The text of this hash inside Argon2id.
-    pub(super) fn wrapped(
-        &self,
-        policy: &HashPolicy,
-        salt: &[u8; 16],
-        memory: &mut HashMemory,
-    ) -> String {
-        let Recipe {
-            scheme,
-            rounds,
-            salt: inner,
-        } = &self.recipe;
-        let (name, inner) = (scheme.as_str(), text::written_base64_url(inner));
-        let outer = argon2::hash(&self.output, policy, salt, memory);
-        format!("{WRAP}{name}${rounds}${inner}{outer}")
-    }
-}
-
-impl WrappedHash {
-    /// Reads what follows `$wrap$`: `scheme$rounds$salt$argon2id$…`.
-    pub(super) fn read(rest: &str, pepper: Option<&Pepper>) -> Result<Self, Unsupported> {
-        let malformed = Unsupported::Malformed(Scheme::Wrapped);
-        let at = rest.find("$argon2").ok_or(malformed)?;
-        let (recipe, argon2) = rest.split_at_checked(at).ok_or(malformed)?;
-        Ok(Self {
-            recipe: Recipe::read(recipe).ok_or(malformed)?,
-            argon2: Argon2Hash::read(argon2, pepper)?,
-        })
-    }
-
-    pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
-        let outputs = self.recipe.outputs(password);
-        outputs
-            .iter()
-            .any(|output| self.argon2.fits(output, memory))
-    }
-}
-
-impl Recipe {
-    fn read(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '$');
-        let name = parts.next()?;
-        let scheme = WEAK.into_iter().find(|scheme| scheme.as_str() == name)?;
-        let rounds = parts.next()?.parse().ok()?;
-        let salt = text::base64_url(parts.next()?)?;
+    /// As it stands in a wrapped hash.
+    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+        let [rounds] = costs else {
+            return None;
+        };
+        let rounds = rounds.parse().ok()?;
         (rounds <= phpass::MOST_ROUNDS).then_some(Self {
             scheme,
             rounds,
@@ -172,8 +102,20 @@ impl Recipe {
         })
     }
 
+    pub(super) fn to_written(&self) -> Written {
+        Written {
+            scheme: self.scheme,
+            costs: self.rounds.to_string(),
+            salt: self.salt.clone(),
+        }
+    }
+
+    pub(super) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// What the password gives: two outputs where two programs wrote the same text for different things.
-    fn outputs(&self, password: &[u8]) -> Vec<Vec<u8>> {
+    pub(super) fn outputs(&self, password: &[u8]) -> Vec<Vec<u8>> {
         let salt = self.salt.as_slice();
         let sha = |algorithm, parts: [&[u8]; 2]| sha(algorithm, parts);
         let sha1 = &digest::SHA1_FOR_LEGACY_USE_ONLY;
@@ -199,22 +141,6 @@ impl Recipe {
         }
     }
 }
-
-/// The schemes whose hashes are wrapped.
-const WEAK: [Scheme; 12] = [
-    Scheme::Md5,
-    Scheme::SaltedMd5,
-    Scheme::Sha1,
-    Scheme::SaltedSha1,
-    Scheme::Ssha,
-    Scheme::Ssha256,
-    Scheme::Ssha512,
-    Scheme::WerkzeugHmacSha256,
-    Scheme::WerkzeugHmacSha512,
-    Scheme::Apr1,
-    Scheme::Md5Crypt,
-    Scheme::Phpass,
-];
 
 const fn output_length(scheme: Scheme) -> usize {
     match scheme {

@@ -47,8 +47,13 @@ impl PasswordHash {
 
     /// A hash that other software made, if it is one that we can check at a bearable cost.
     pub fn imported(text: &str) -> Result<Self, Unsupported> {
-        Known::read(text, None)?;
-        Ok(Self(text.to_owned()))
+        match Known::read(text, None)? {
+            // It cannot be wrapped twice, and we do not make such.
+            known @ Known::Wrapped(_) if known.is_weak() => Err(Unsupported::Refused(
+                "the Argon2 hash around the old one costs too little",
+            )),
+            _ => Ok(Self(text.to_owned())),
+        }
     }
 
     /// By which scheme it was made; `None`: it cannot be read, or is peppered with another pepper than
@@ -67,12 +72,13 @@ impl PasswordHash {
 
     /// Whether the whole password counts: bcrypt looks at its first 72 bytes, so that what fits may be
     /// mistyped behind them, and must not take the place of what was chosen.
-    pub fn takes_all_of(&self, password: &Secret<String>) -> bool {
-        password.expose().len() <= 72 || self.scheme(None) != Some(Scheme::Bcrypt)
+    pub fn takes_all_of(&self, password: &Secret<String>, pepper: Option<&Pepper>) -> bool {
+        let cuts = || Known::read(&self.0, pepper).is_ok_and(|known| known.cuts());
+        password.expose().len() <= 72 || !cuts()
     }
 
-    /// Whether whoever steals it tries millions of passwords in a second: it must be
-    /// [wrapped](Self::wrapped) before it is stored.
+    /// Whether whoever steals it tries too many passwords in a second, by the measure of OWASP's cheat
+    /// sheet on password storage: it must be [wrapped](Self::wrapped) before it is stored.
     pub fn needs_wrapping(&self) -> bool {
         Known::read(&self.0, None).is_ok_and(|known| known.is_weak())
     }
@@ -132,8 +138,8 @@ mod tests {
             (PasswordHash::imported(bcrypt).unwrap(), false),
             (ours, true),
         ] {
-            assert!(hash.takes_all_of(&secret(&"x".repeat(72))));
-            assert_eq!(hash.takes_all_of(&secret(&"x".repeat(73))), long);
+            assert!(hash.takes_all_of(&secret(&"x".repeat(72)), None));
+            assert_eq!(hash.takes_all_of(&secret(&"x".repeat(73)), None), long);
         }
     }
 

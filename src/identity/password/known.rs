@@ -3,14 +3,15 @@
 use subtle::ConstantTimeEq;
 
 use super::argon2::{self, Argon2Hash};
-use super::bcrypt::BcryptHash;
-use super::fast::{FastHash, WRAP, WrappedHash};
+use super::bcrypt::BcryptRecipe;
+use super::fast::FastRecipe;
 use super::memory::HashMemory;
-use super::pbkdf2::Pbkdf2Hash;
+use super::pbkdf2::Pbkdf2Recipe;
 use super::policy::{HashPolicy, Pepper};
+use super::recipe::{MadeHash, WRAP, WrappedHash};
 use super::scheme::{Scheme, Unsupported};
-use super::scrypt::ScryptHash;
-use super::sha_crypt::ShaCryptHash;
+use super::scrypt::ScryptRecipe;
+use super::sha_crypt::ShaCryptRecipe;
 use super::text;
 
 /// Longer texts are no hashes.
@@ -19,11 +20,7 @@ const LONGEST: usize = 2048;
 /// A stored hash that was read and whose costs are within bounds.
 pub(super) enum Known<'a> {
     Argon2(Argon2Hash),
-    Bcrypt(BcryptHash),
-    Scrypt(ScryptHash),
-    Pbkdf2(Pbkdf2Hash),
-    ShaCrypt(ShaCryptHash),
-    Fast(FastHash),
+    Made(MadeHash),
     Wrapped(WrappedHash),
     Plain(&'a str),
 }
@@ -51,7 +48,7 @@ impl<'a> Known<'a> {
         rest: &'a str,
         pepper: Option<&Pepper>,
     ) -> Result<Self, Unsupported> {
-        let ldap = |scheme| FastHash::read_ldap(scheme, rest).map(Self::Fast);
+        let ldap = |scheme| FastRecipe::read_ldap(scheme, rest).map(Self::Made);
         match label.to_ascii_uppercase().as_str() {
             "{SHA}" => ldap(Scheme::Sha1),
             "{SSHA}" => ldap(Scheme::Ssha),
@@ -77,15 +74,15 @@ impl<'a> Known<'a> {
                 let bcrypt = text.strip_prefix("$wp").unwrap_or_default();
                 Self::read_bcrypt(bcrypt, Scheme::WordpressBcrypt)
             }
-            "scrypt" => ScryptHash::read_passlib(rest).map(Self::Scrypt),
+            "scrypt" => ScryptRecipe::read_passlib(rest).map(Self::Made),
             "pbkdf2" => Self::read_passlib_pbkdf2("sha1", rest),
             "pbkdf2-sha256" => Self::read_passlib_pbkdf2("sha256", rest),
             "pbkdf2-sha512" => Self::read_passlib_pbkdf2("sha512", rest),
-            "5" => ShaCryptHash::read(Scheme::Sha256Crypt, rest).map(Self::ShaCrypt),
-            "6" => ShaCryptHash::read(Scheme::Sha512Crypt, rest).map(Self::ShaCrypt),
-            "1" => FastHash::read_md5_crypt(Scheme::Md5Crypt, rest).map(Self::Fast),
-            "apr1" => FastHash::read_md5_crypt(Scheme::Apr1, rest).map(Self::Fast),
-            "P" | "H" => FastHash::read_phpass(rest).map(Self::Fast),
+            "5" => ShaCryptRecipe::read(Scheme::Sha256Crypt, rest).map(Self::Made),
+            "6" => ShaCryptRecipe::read(Scheme::Sha512Crypt, rest).map(Self::Made),
+            "1" => FastRecipe::read_md5_crypt(Scheme::Md5Crypt, rest).map(Self::Made),
+            "apr1" => FastRecipe::read_md5_crypt(Scheme::Apr1, rest).map(Self::Made),
+            "P" | "H" => FastRecipe::read_phpass(rest).map(Self::Made),
             "wrap" => {
                 let rest = text.strip_prefix(WRAP).unwrap_or_default();
                 WrappedHash::read(rest, pepper).map(Self::Wrapped)
@@ -95,25 +92,25 @@ impl<'a> Known<'a> {
     }
 
     fn read_bcrypt(text: &str, scheme: Scheme) -> Result<Self, Unsupported> {
-        BcryptHash::read(text, scheme).map(Self::Bcrypt)
+        BcryptRecipe::read(text, scheme).map(Self::Made)
     }
 
     fn read_passlib_pbkdf2(digest: &str, rest: &str) -> Result<Self, Unsupported> {
-        Pbkdf2Hash::read_passlib(digest, rest).map(Self::Pbkdf2)
+        Pbkdf2Recipe::read_passlib(digest, rest).map(Self::Made)
     }
 
     /// `name$…` of Django and old Werkzeug, and `name:…` of Werkzeug.
     fn read_named(text: &'a str, pepper: Option<&Pepper>) -> Option<Result<Self, Unsupported>> {
         let (name, rest) = text.split_once(['$', ':'])?;
-        let salted = |scheme| FastHash::read_salted(scheme, rest).map(Self::Fast);
+        let salted = |scheme| FastRecipe::read_salted(scheme, rest).map(Self::Made);
         let is_werkzeug = text.get(name.len()..)?.starts_with(':');
         Some(match (name, is_werkzeug) {
-            ("scrypt", true) => ScryptHash::read_werkzeug(rest).map(Self::Scrypt),
-            ("pbkdf2", true) => Pbkdf2Hash::read_werkzeug(rest).map(Self::Pbkdf2),
+            ("scrypt", true) => ScryptRecipe::read_werkzeug(rest).map(Self::Made),
+            ("pbkdf2", true) => Pbkdf2Recipe::read_werkzeug(rest).map(Self::Made),
             (_, true) => return None,
-            ("scrypt", false) => ScryptHash::read_django(rest).map(Self::Scrypt),
-            ("pbkdf2_sha256", false) => Pbkdf2Hash::read_django("sha256", rest).map(Self::Pbkdf2),
-            ("pbkdf2_sha1", false) => Pbkdf2Hash::read_django("sha1", rest).map(Self::Pbkdf2),
+            ("scrypt", false) => ScryptRecipe::read_django(rest).map(Self::Made),
+            ("pbkdf2_sha256", false) => Pbkdf2Recipe::read_django("sha256", rest).map(Self::Made),
+            ("pbkdf2_sha1", false) => Pbkdf2Recipe::read_django("sha1", rest).map(Self::Made),
             ("argon2", false) => {
                 Argon2Hash::read(text.get(name.len()..)?, pepper).map(Self::Argon2)
             }
@@ -133,28 +130,24 @@ impl<'a> Known<'a> {
 
     /// Without a name: 32 hexadecimal digits, DES crypt, or the base64 of ASP.NET Identity.
     fn read_bare(text: &str) -> Result<Self, Unsupported> {
-        if let Some(hash) = FastHash::read_bare(text) {
-            return Ok(Self::Fast(hash));
+        if let Some(hash) = FastRecipe::read_bare(text) {
+            return Ok(Self::Made(hash));
         }
         if let Some(refused) = refused_des(text) {
             return Err(refused);
         }
         match text::base64(text).as_deref().and_then(<[u8]>::split_first) {
-            Some((0, rest)) if rest.len() == 48 => Pbkdf2Hash::read_aspnet_v2(rest),
-            Some((1, rest)) if rest.starts_with(&[0, 0, 0]) => Pbkdf2Hash::read_aspnet_v3(rest),
+            Some((0, rest)) if rest.len() == 48 => Pbkdf2Recipe::read_aspnet_v2(rest),
+            Some((1, rest)) if rest.starts_with(&[0, 0, 0]) => Pbkdf2Recipe::read_aspnet_v3(rest),
             _ => return Err(Unsupported::Unknown),
         }
-        .map(Self::Pbkdf2)
+        .map(Self::Made)
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
         match self {
             Self::Argon2(hash) => hash.scheme(),
-            Self::Bcrypt(hash) => hash.scheme(),
-            Self::Scrypt(hash) => hash.scheme(),
-            Self::Pbkdf2(hash) => hash.scheme(),
-            Self::ShaCrypt(hash) => hash.scheme(),
-            Self::Fast(hash) => hash.scheme(),
+            Self::Made(hash) => hash.recipe.scheme(),
             Self::Wrapped(_) => Scheme::Wrapped,
             Self::Plain(_) => Scheme::WerkzeugPlain,
         }
@@ -163,11 +156,7 @@ impl<'a> Known<'a> {
     pub(super) fn fits(&self, password: &[u8], memory: &mut HashMemory) -> bool {
         match self {
             Self::Argon2(hash) => hash.fits(password, memory),
-            Self::Bcrypt(hash) => hash.fits(password),
-            Self::Scrypt(hash) => hash.fits(password),
-            Self::Pbkdf2(hash) => hash.fits(password),
-            Self::ShaCrypt(hash) => hash.fits(password),
-            Self::Fast(hash) => hash.fits(password),
+            Self::Made(hash) => hash.fits(password, memory),
             Self::Wrapped(hash) => hash.fits(password, memory),
             Self::Plain(known) => known.as_bytes().ct_eq(password).into(),
         }
@@ -178,9 +167,24 @@ impl<'a> Known<'a> {
         matches!(self, Self::Argon2(hash) if hash.is_of(policy))
     }
 
-    /// Whether whoever steals it knows the password, or tries millions of them in a second.
-    pub(super) const fn is_weak(&self) -> bool {
-        matches!(self, Self::Fast(_) | Self::Plain(_))
+    /// Whether whoever steals it knows the password, or tries more of them in a second than OWASP's
+    /// cheat sheet on password storage has them try.
+    pub(super) fn is_weak(&self) -> bool {
+        match self {
+            Self::Argon2(hash) => !hash.recipe().is_enough(),
+            Self::Made(hash) => !hash.recipe.is_enough(),
+            Self::Wrapped(hash) => !hash.is_enough(),
+            Self::Plain(_) => true,
+        }
+    }
+
+    /// Whether it looks at the first bytes of a password only.
+    pub(super) fn cuts(&self) -> bool {
+        match self {
+            Self::Made(hash) => hash.recipe.cuts(),
+            Self::Wrapped(hash) => hash.cuts(),
+            Self::Argon2(_) | Self::Plain(_) => false,
+        }
     }
 
     /// The text by which a weak hash is stored; `None`: it is stored as it is.
@@ -191,9 +195,11 @@ impl<'a> Known<'a> {
         memory: &mut HashMemory,
     ) -> Option<String> {
         match self {
-            Self::Fast(hash) => Some(hash.wrapped(policy, salt, memory)),
+            _ if !self.is_weak() => None,
+            Self::Argon2(hash) => Some(hash.as_made()?.wrapped(policy, salt, memory)),
+            Self::Made(hash) => Some(hash.wrapped(policy, salt, memory)),
             Self::Plain(known) => Some(argon2::hash(known.as_bytes(), policy, salt, memory)),
-            _ => None,
+            Self::Wrapped(_) => None,
         }
     }
 }

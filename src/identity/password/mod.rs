@@ -11,6 +11,7 @@ mod memory;
 mod pbkdf2;
 mod phpass;
 mod policy;
+mod recipe;
 mod rules;
 mod scheme;
 mod scrypt;

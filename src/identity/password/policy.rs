@@ -13,6 +13,23 @@ pub struct Argon2Cost {
     pub lanes: u32,
 }
 
+/// OWASP's sets of equal strength, the least memory first: so many passes need so much of it, in KiB.
+const ENOUGH: [(u32, u32); 5] = [
+    (5, 7_168),
+    (4, 9_216),
+    (3, 12_288),
+    (2, 19_456),
+    (1, 47_104),
+];
+
+impl Argon2Cost {
+    /// The least memory, in KiB, that is enough with this many passes.
+    pub fn least_memory_kib(passes: u32) -> u32 {
+        let set = ENOUGH.iter().find(|(enough, _)| passes >= *enough);
+        set.map_or(u32::MAX, |(_, memory)| *memory)
+    }
+}
+
 impl Default for Argon2Cost {
     fn default() -> Self {
         Self {

@@ -63,7 +63,7 @@ pub enum Scheme {
     Sha1,
     /// No hash at all: `plain$$` of old Werkzeug.
     WerkzeugPlain,
-    /// A weak hash inside Argon2id, by which we keep it.
+    /// A hash of one of these that is too weak, inside Argon2id, by which we keep it.
     Wrapped,
 }
 

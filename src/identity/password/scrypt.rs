@@ -1,20 +1,27 @@
 //! scrypt (RFC 7914), as Werkzeug, Django and passlib write it.
 
 use scrypt::Params;
-use subtle::ConstantTimeEq;
 
+use super::recipe::{MadeHash, Recipe, Written};
 use super::scheme::{Scheme, Unsupported};
 use super::text;
 
 /// N times r times p: 128 bytes of memory for each of N times r, so at most 1 GiB and some seconds.
 const MOST_WORK: u64 = 1 << 23;
 
-/// A scrypt hash that was read.
-pub(super) struct ScryptHash {
+/// OWASP's sets of equal strength, with an r of 8: with this logarithm of N, at least this p.
+const ENOUGH: [(u8, u32); 5] = [(17, 1), (16, 2), (15, 3), (14, 5), (13, 10)];
+const ENOUGH_R: u32 = 8;
+/// The longest output that is written.
+const LONGEST: usize = 64;
+
+/// How scrypt makes a hash of a password.
+pub(super) struct ScryptRecipe {
     scheme: Scheme,
     params: Params,
     salt: Vec<u8>,
-    output: Vec<u8>,
+    /// Bytes of output.
+    length: usize,
 }
 
 /// The logarithm of N, and r and p.
@@ -24,9 +31,9 @@ struct Cost {
     p: u32,
 }
 
-impl ScryptHash {
+impl ScryptRecipe {
     /// Reads what follows `scrypt:`, such as `32768:8:1$salt$hexadecimal`. The salt is text.
-    pub(super) fn read_werkzeug(rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_werkzeug(rest: &str) -> Result<MadeHash, Unsupported> {
         let scheme = Scheme::WerkzeugScrypt;
         let read = || {
             let mut parts = rest.splitn(3, '$');
@@ -37,11 +44,11 @@ impl ScryptHash {
             (output.len() == 64).then_some((cost, salt, output))
         };
         let (cost, salt, output) = read().ok_or(Unsupported::Malformed(scheme))?;
-        Self::new(scheme, &cost, salt, output)
+        Self::with(scheme, &cost, salt, output)
     }
 
     /// Reads what follows `scrypt$`: `N$salt$r$p$base64`. The salt is text.
-    pub(super) fn read_django(rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_django(rest: &str) -> Result<MadeHash, Unsupported> {
         let scheme = Scheme::DjangoScrypt;
         let read = || {
             let mut parts = rest.splitn(5, '$');
@@ -52,11 +59,11 @@ impl ScryptHash {
             (output.len() == 64).then_some((cost, salt, output))
         };
         let (cost, salt, output) = read().ok_or(Unsupported::Malformed(scheme))?;
-        Self::new(scheme, &cost, salt, output)
+        Self::with(scheme, &cost, salt, output)
     }
 
     /// Reads what follows `$scrypt$`: `ln=16,r=8,p=1$salt$hash`.
-    pub(super) fn read_passlib(rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read_passlib(rest: &str) -> Result<MadeHash, Unsupported> {
         let scheme = Scheme::PasslibScrypt;
         let read = || {
             let mut parts = rest.splitn(3, '$');
@@ -71,17 +78,30 @@ impl ScryptHash {
             (output.len() == 32).then_some((cost, salt, output))
         };
         let (cost, salt, output) = read().ok_or(Unsupported::Malformed(scheme))?;
-        Self::new(scheme, &cost, salt, output)
+        Self::with(scheme, &cost, salt, output)
     }
 
-    fn new(
+    fn with(
         scheme: Scheme,
         cost: &Cost,
         salt: Vec<u8>,
         output: Vec<u8>,
+    ) -> Result<MadeHash, Unsupported> {
+        let recipe = Self::of_cost(scheme, cost, salt, output.len())?;
+        Ok(MadeHash {
+            recipe: Recipe::Scrypt(recipe),
+            output,
+        })
+    }
+
+    fn of_cost(
+        scheme: Scheme,
+        cost: &Cost,
+        salt: Vec<u8>,
+        length: usize,
     ) -> Result<Self, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
-        if cost.log_n == 0 || cost.r == 0 || cost.p == 0 {
+        if cost.log_n == 0 || cost.r == 0 || cost.p == 0 || length > LONGEST {
             return Err(malformed);
         }
         let n = 1u64.checked_shl(cost.log_n).unwrap_or(u64::MAX);
@@ -95,18 +115,48 @@ impl ScryptHash {
             scheme,
             params,
             salt,
-            output,
+            length,
         })
+    }
+
+    /// As it stands in a wrapped hash.
+    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+        let [log_n, r, p, length] = costs else {
+            return None;
+        };
+        let cost = Cost {
+            log_n: log_n.parse().ok()?,
+            r: r.parse().ok()?,
+            p: p.parse().ok()?,
+        };
+        Self::of_cost(scheme, &cost, salt, length.parse().ok()?).ok()
+    }
+
+    pub(super) fn to_written(&self) -> Written {
+        let (params, length) = (&self.params, self.length);
+        let (log_n, r, p) = (params.log_n(), params.r(), params.p());
+        Written {
+            scheme: self.scheme,
+            costs: format!("{log_n},{r},{p},{length}"),
+            salt: self.salt.clone(),
+        }
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
-        let mut output = vec![0; self.output.len()];
+    pub(super) fn is_enough(&self) -> bool {
+        let (log_n, p) = (self.params.log_n(), self.params.p());
+        let mut sets = ENOUGH.iter();
+        let set = sets.find(|(least, _)| log_n >= *least);
+        self.params.r() >= ENOUGH_R && set.is_some_and(|(_, least)| p >= *least)
+    }
+
+    pub(super) fn output(&self, password: &[u8]) -> Option<Vec<u8>> {
+        let mut output = vec![0; self.length];
         let done = scrypt::scrypt(password, &self.salt, &self.params, &mut output);
-        done.is_ok() && output.ct_eq(&self.output).into()
+        done.is_ok().then_some(output)
     }
 }
 

@@ -1,8 +1,8 @@
 //! SHA-crypt: `$5$` and `$6$` of crypt(3), as glibc, mkpasswd and htpasswd make them.
 
 use sha_crypt::Params;
-use subtle::ConstantTimeEq;
 
+use super::recipe::{MadeHash, Recipe, Written};
 use super::scheme::{Scheme, Unsupported};
 use super::text;
 
@@ -11,18 +11,17 @@ const MOST_ROUNDS: u32 = 1_000_000;
 const DEFAULT_ROUNDS: u32 = 5_000;
 const LONGEST_SALT: usize = 16;
 
-/// A SHA-crypt hash that was read.
-pub(super) struct ShaCryptHash {
+/// How SHA-crypt makes a hash of a password.
+pub(super) struct ShaCryptRecipe {
     scheme: Scheme,
+    rounds: u32,
     params: Params,
     salt: Vec<u8>,
-    /// As crypt(3) writes it.
-    output: Vec<u8>,
 }
 
-impl ShaCryptHash {
+impl ShaCryptRecipe {
     /// Reads what follows `$5$` or `$6$`: `rounds=5000$salt$hash`, where the rounds may be missing.
-    pub(super) fn read(scheme: Scheme, rest: &str) -> Result<Self, Unsupported> {
+    pub(super) fn read(scheme: Scheme, rest: &str) -> Result<MadeHash, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
         let (rounds, rest) = match rest.strip_prefix("rounds=") {
             None => (DEFAULT_ROUNDS, rest),
@@ -39,34 +38,58 @@ impl ShaCryptHash {
         if salt.len() > LONGEST_SALT || output.len() != length || !text::is_crypt(output) {
             return Err(malformed);
         }
-        let params = Params::new(rounds).map_err(|_| malformed)?;
+        let recipe = Self::of_cost(scheme, rounds, salt.as_bytes().to_vec())?;
+        Ok(MadeHash {
+            recipe: Recipe::ShaCrypt(recipe),
+            output: output.as_bytes().to_vec(),
+        })
+    }
+
+    fn of_cost(scheme: Scheme, rounds: u32, salt: Vec<u8>) -> Result<Self, Unsupported> {
+        let params = Params::new(rounds).map_err(|_| Unsupported::Malformed(scheme))?;
         if rounds > MOST_ROUNDS {
             return Err(Unsupported::TooCostly(scheme));
         }
         Ok(Self {
             scheme,
+            rounds,
             params,
-            salt: salt.as_bytes().to_vec(),
-            output: output.as_bytes().to_vec(),
+            salt,
         })
+    }
+
+    /// As it stands in a wrapped hash.
+    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+        let [rounds] = costs else {
+            return None;
+        };
+        Self::of_cost(scheme, rounds.parse().ok()?, salt).ok()
+    }
+
+    pub(super) fn to_written(&self) -> Written {
+        Written {
+            scheme: self.scheme,
+            costs: self.rounds.to_string(),
+            salt: self.salt.clone(),
+        }
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    pub(super) fn fits(&self, password: &[u8]) -> bool {
+    /// As crypt(3) writes it; `None` where it cannot be the password.
+    pub(super) fn output(&self, password: &[u8]) -> Option<Vec<u8>> {
         // crypt(3) ends a password there.
         if password.contains(&0) {
-            return false;
+            return None;
         }
-        let output = match self.scheme {
+        Some(match self.scheme {
             Scheme::Sha256Crypt => {
                 written_256(&sha_crypt::sha256_crypt(password, &self.salt, self.params))
             }
             _ => written_512(&sha_crypt::sha512_crypt(password, &self.salt, self.params)),
-        };
-        output.ct_eq(&self.output).into()
+        })
     }
 }
 

@@ -1,0 +1,110 @@
+//! Whatever others have named does nothing in the terminal in which it is read.
+
+use serde_json::json;
+
+use crate::importing::{House, OLD};
+use crate::support::{Finished, Request, htpasswd};
+
+/// Names that set a terminal's title, colour it, turn a line around and end it.
+const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{9b}31m\u{202e}\n\u{2066}";
+
+#[track_caller]
+fn does_nothing_in_a_terminal(finished: &Finished) {
+    for text in [&finished.out, &finished.err] {
+        let is_plain = |c: char| c == '\n' || c.is_ascii_graphic() || " ä…".contains(c);
+        let odd: Vec<char> = text.chars().filter(|c| !is_plain(*c)).collect();
+        assert!(odd.is_empty(), "{odd:?} in {text:?}");
+        assert!(
+            !text.contains("\n\\u{2066}"),
+            "a name ends a line: {text:?}"
+        );
+    }
+}
+
+fn hostile_file() -> String {
+    format!("odd{HOSTILE}.csv")
+}
+
+/// Files of other apps in which every name is hostile that can be.
+fn make_files(house: &House) {
+    let hash = htpasswd(&["-nbs", "x", OLD]);
+    let hash = hash.trim().trim_start_matches("x:");
+    let database = rusqlite::Connection::open(house.folder().join("odd.db")).unwrap();
+    let odd = format!("users{HOSTILE}");
+    let statements = format!(
+        "CREATE TABLE \"{odd}\" (username TEXT, password TEXT, display_name TEXT, \"{HOSTILE}\" TEXT);
+         INSERT INTO \"{odd}\" VALUES ('ann', '{hash}', 'ä\u{202e}\u{200b}', 'x'), ('a{HOSTILE}', '{hash}', '', '');
+         CREATE TABLE \"{HOSTILE}\" (\"{HOSTILE}\" TEXT);"
+    );
+    database.execute_batch(&statements).unwrap();
+    let escaped = json!(HOSTILE);
+    let model = format!(
+        r#"[{{"model": {escaped}, "fields": {{}}}},
+            {{"model": "auth.user", "fields": {{"username": {escaped}, "password": "x"}}}}]"#
+    );
+    house.file("django.json", &model);
+    let headings = format!("username,password,\"{HOSTILE}\"\n\"a{HOSTILE}\",{hash},x\n");
+    house.file("odd.csv", &headings);
+    house.file(&hostile_file(), "username,password\nada,x\n");
+}
+
+#[test]
+fn names_that_others_chose_do_nothing_in_a_terminal() {
+    let house = House::new();
+    make_files(&house);
+    let file = hostile_file();
+    for arguments in [
+        &["odd.db", "--dry-run"][..],
+        &["odd.db", "--dry-run", "--json"],
+        &["odd.db", "--table", "users"],
+        &["odd.db", "--table", HOSTILE],
+        &["django.json", "--dry-run"],
+        &["django.json", "--dry-run", "--json"],
+        &["odd.csv", "--dry-run"],
+        &["odd.csv", "--dry-run", "--json"],
+        &["odd.csv", "--columns", "email=mail"],
+        &[file.as_str()],
+        &["odd.db", "--skip-refused"],
+    ] {
+        does_nothing_in_a_terminal(&house.import(arguments));
+    }
+    // A browser calls itself what it likes.
+    let body = json!({"username": "ann", "password": OLD, "device": "ä\u{202e}"});
+    let signed_in = Request::post("/vestibule/login")
+        .header("user-agent", "ä\u{9b}31m\u{202e}")
+        .json(&body)
+        .send(&house.gateway);
+    assert_eq!(signed_in.status, 200);
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "list", "--json"],
+        &["user", "show", "ann"],
+        &["session", "list"],
+        &["session", "list", "--json"],
+        &[
+            "explain",
+            "GET",
+            "/",
+            "--as",
+            "ann",
+            "--header",
+            "x: ä\u{9b}31m\u{202e}",
+        ],
+        &[
+            "explain",
+            "GET",
+            "/",
+            "--as",
+            "ann",
+            "--header",
+            "x: ä\u{9b}31m\u{202e}",
+            "--json",
+        ],
+    ] {
+        let finished = house.gateway.command(arguments, "").expect_success();
+        does_nothing_in_a_terminal(&finished);
+        assert!(!finished.out.contains('\u{fffd}'), "{}", finished.out);
+    }
+    let exact = house.shown("ann")["display_name"].clone();
+    assert_eq!(exact, "ä\u{202e}\u{200b}", "programs read what is stored");
+}
