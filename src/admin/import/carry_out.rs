@@ -5,7 +5,7 @@ use std::thread;
 
 use thiserror::Error;
 
-use crate::admin::import::{Plan, Reading, Step, Wishes};
+use crate::admin::import::{Plan, Reading, State, Step, Wishes};
 use crate::admin::{AdminError, Administrator};
 use crate::identity::password::HashPolicy;
 use crate::identity::{PasswordHash, PasswordTerm, UserId, UserName};
@@ -76,7 +76,8 @@ impl Administrator {
         steps: Vec<Step>,
         policy: &HashPolicy,
     ) -> Result<Imported, NotImported> {
-        let updates: Vec<bool> = steps.iter().map(|step| step.is_update).collect();
+        let told = steps.iter().map(|step| (step.is_update, step.effect.state));
+        let told: Vec<(bool, State)> = told.collect();
         let names: Vec<UserName> = steps.iter().map(|step| step.name.clone()).collect();
         // No password fits it, so that those without one may share it.
         let nobody = PasswordHash::nobody(policy, &random::bytes(), &random::bytes());
@@ -89,7 +90,7 @@ impl Administrator {
                 return Err(NotImported::Overtaken { name, obstacle });
             }
         };
-        for (told, (user, updated)) in users.iter().zip(&updates).enumerate() {
+        for (count, (user, (updated, state))) in users.iter().zip(&told).enumerate() {
             if *updated {
                 self.end_tokens_of_user(user.id.clone(), user.session_epoch);
                 self.outdate_tokens_of(user);
@@ -99,13 +100,18 @@ impl Administrator {
                 deed: Deed { user, by },
                 updated: *updated,
             });
-            if (told + 1) % TOLD_AT_ONCE == 0
+            match state {
+                State::EnabledAgain => self.note(Event::UserEnabled(Deed { user, by })),
+                State::DisabledNow => self.note(Event::UserDisabled(Deed { user, by })),
+                State::StaysDisabled | State::AddedDisabled | State::Active => {}
+            }
+            if (count + 1) % TOLD_AT_ONCE == 0
                 && let Some(log) = self.audit.sink()
             {
                 log.flush();
             }
         }
-        let updated = updates.iter().filter(|updated| **updated).count();
+        let updated = told.iter().filter(|(updated, _)| *updated).count();
         Ok(Imported {
             added: users.len().saturating_sub(updated),
             updated,
@@ -126,7 +132,7 @@ impl Step {
                     password_change_due: None,
                 },
                 password: self.password,
-                disabled: self.disabled,
+                disabled: self.effect.state.to_set(),
             };
         }
         ImportStep::Add {
@@ -139,7 +145,7 @@ impl Step {
                 password: self.password.unwrap_or_else(|| nobody.clone()),
                 password_term: PasswordTerm::Lasting,
             },
-            disabled: self.disabled.unwrap_or_default(),
+            disabled: self.effect.state.to_set().unwrap_or_default(),
         }
     }
 }

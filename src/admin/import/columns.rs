@@ -1,6 +1,6 @@
 //! Which column, or member of an object, holds which fact about a user, and what its value means?
 
-use crate::admin::import::{Chosen, Fault, Reading, Record, Unreadable};
+use crate::admin::import::{Chosen, Fault, Reading, Record, Said, Unreadable};
 use crate::identity::Secret;
 
 /// A fact about a user.
@@ -87,7 +87,24 @@ const FIELDS: [(Field, &[&str]); 9] = [
     ),
     (
         Field::Disabled,
-        &["disabled", "is_disabled", "locked", "is_locked", "banned"],
+        &[
+            "disabled",
+            "is_disabled",
+            "locked",
+            "is_locked",
+            "banned",
+            "is_banned",
+            "blocked",
+            "is_blocked",
+            "suspended",
+            "is_suspended",
+            "deactivated",
+            "is_deactivated",
+            "inactive",
+            "is_inactive",
+            "deleted",
+            "is_deleted",
+        ],
     ),
 ];
 
@@ -112,6 +129,11 @@ impl Field {
         let mut fields = FIELDS.iter().map(|(field, _)| *field);
         fields.find(|field| field.as_str() == text)
     }
+
+    /// Whether several columns may say it, each of which counts.
+    const fn is_flag(self) -> bool {
+        matches!(self, Self::Active | Self::Disabled)
+    }
 }
 
 /// A value of a file.
@@ -127,22 +149,14 @@ pub(super) enum Value {
 }
 
 /// Which column is what.
-pub(super) struct Columns(Vec<(Field, usize)>);
+pub(super) struct Columns {
+    found: Vec<(Field, usize)>,
+    header: Vec<String>,
+}
 
 /// Finds the columns: those that somebody chose, and the others by their usual names.
 pub(super) fn choose(header: &[String], chosen: &Chosen) -> Result<Columns, Unreadable> {
-    let mut found: Vec<(Field, usize)> = Vec::new();
-    for (field, name) in chosen {
-        let at = header.iter().position(|column| column == name);
-        let at = at.ok_or_else(|| {
-            Unreadable::Unclear(format!(
-                "there is no {name} to be the {}: there are {}",
-                field.as_str(),
-                listed(header)
-            ))
-        })?;
-        found.push((*field, at));
-    }
+    let mut found = found(header, chosen)?;
     let usual: Vec<String> = header.iter().map(|column| plain(column)).collect();
     for (field, names) in FIELDS {
         if found.iter().any(|(known, _)| *known == field) {
@@ -151,15 +165,14 @@ pub(super) fn choose(header: &[String], chosen: &Chosen) -> Result<Columns, Unre
         // Where people sign in with their address, it is both.
         let is_free =
             |at: &usize| field == Field::Email || !found.iter().any(|(_, taken)| taken == at);
-        let places = names
-            .iter()
-            .filter_map(|name| usual.iter().position(|column| column == name));
-        if let Some(at) = places.into_iter().find(is_free) {
-            found.push((field, at));
-        }
+        let places = names.iter().flat_map(|name| places(&usual, name));
+        let most = if field.is_flag() { usize::MAX } else { 1 };
+        let places: Vec<usize> = places.filter(is_free).take(most).collect();
+        found.extend(places.into_iter().map(|at| (field, at)));
     }
     if found.iter().any(|(field, _)| *field == Field::Name) {
-        return Ok(Columns(found));
+        let header = header.to_vec();
+        return Ok(Columns { found, header });
     }
     let address = found.iter().find(|(field, _)| *field == Field::Email);
     let example = address.and_then(|(_, at)| header.get(*at));
@@ -170,19 +183,49 @@ pub(super) fn choose(header: &[String], chosen: &Chosen) -> Result<Columns, Unre
     )))
 }
 
+/// The columns that somebody chose.
+fn found(header: &[String], chosen: &Chosen) -> Result<Vec<(Field, usize)>, Unreadable> {
+    let mut found: Vec<(Field, usize)> = Vec::new();
+    for (field, name) in chosen {
+        let what = field.as_str();
+        if !field.is_flag() && found.iter().any(|(known, _)| known == field) {
+            return Err(Unreadable::Unclear(format!(
+                "--columns names two columns to be the {what}: name one"
+            )));
+        }
+        let most = if field.is_flag() { usize::MAX } else { 1 };
+        let before = found.len();
+        found.extend(places(header, name).take(most).map(|at| (*field, at)));
+        if found.len() == before {
+            return Err(Unreadable::Unclear(format!(
+                "there is no {name} to be the {what}: there are {}",
+                listed(header)
+            )));
+        }
+    }
+    Ok(found)
+}
+
+/// Where columns of this name are.
+fn places<'h>(header: &'h [String], name: &'h str) -> impl Iterator<Item = usize> + 'h {
+    let columns = header.iter().enumerate();
+    columns.filter_map(move |(at, column)| (column == name).then_some(at))
+}
+
 impl Columns {
     /// Whether there is a column for this.
     pub(super) fn has(&self, field: Field) -> bool {
-        self.0.iter().any(|(known, _)| *known == field)
+        self.found.iter().any(|(known, _)| *known == field)
     }
 
     /// A reading that tells which columns were taken.
     pub(super) fn reading(&self, header: &[String]) -> Reading {
         let used = |(field, at): &(Field, usize)| Some((*field, header.get(*at)?.clone()));
-        let is_unused = |(at, _): &(usize, &String)| !self.0.iter().any(|(_, taken)| taken == at);
+        let is_unused =
+            |(at, _): &(usize, &String)| !self.found.iter().any(|(_, taken)| taken == at);
         let unused = header.iter().enumerate().filter(is_unused);
         Reading {
-            used: self.0.iter().filter_map(used).collect(),
+            used: self.found.iter().filter_map(used).collect(),
             unused: unused.map(|(_, column)| shown(column).to_owned()).collect(),
             ..Reading::default()
         }
@@ -191,7 +234,7 @@ impl Columns {
     /// The user whose values stand in these columns.
     pub(super) fn record(&self, place: usize, values: &[Value]) -> Result<Record, Fault> {
         let value = |field: Field| {
-            let (_, at) = self.0.iter().find(|(known, _)| *known == field)?;
+            let (_, at) = self.found.iter().find(|(known, _)| *known == field)?;
             Some(values.get(*at).cloned().unwrap_or_default())
         };
         let text = |field: Field| value(field).and_then(Value::text);
@@ -200,9 +243,7 @@ impl Columns {
         let halves = [text(Field::FirstName), text(Field::LastName)];
         let halves: Vec<String> = halves.into_iter().flatten().collect();
         let halves = (!halves.is_empty()).then(|| halves.join(" "));
-        let flag = |field: Field| value(field).map(|value| value.flag(field)).transpose();
-        let active = flag(Field::Active).map_err(fault)?;
-        let disabled = flag(Field::Disabled).map_err(fault)?;
+        let said = self.said(values).map_err(fault)?;
         Ok(Record {
             place,
             name,
@@ -210,11 +251,31 @@ impl Columns {
             email: text(Field::Email),
             display_name: text(Field::DisplayName).or(halves),
             groups: value(Field::Groups).map(Value::list),
-            disabled: match (active, disabled) {
-                (None, None) => None,
-                (active, disabled) => Some(active == Some(false) || disabled == Some(true)),
-            },
+            said,
         })
+    }
+
+    /// What all the columns say that tell whether somebody may sign in. Where they contradict each
+    /// other, they may not.
+    fn said(&self, values: &[Value]) -> Result<Said, String> {
+        let mut said = Said::Nothing;
+        for (field, at) in self.found.iter().filter(|(field, _)| field.is_flag()) {
+            let value = values.get(*at).cloned().unwrap_or_default();
+            let is_set = value.flag().ok_or_else(|| {
+                let name = self.header.get(*at).map_or(NO_NAME, |name| shown(name));
+                let field = field.as_str();
+                format!(
+                    "what {name} says of whether they are {field} is neither true nor false: \
+                     --columns {field}=COLUMN takes another"
+                )
+            })?;
+            said = match (field, is_set, said) {
+                (Field::Active, false, _) | (Field::Disabled, true, _) => Said::Disabled,
+                (Field::Active, true, Said::Nothing) => Said::Active,
+                (_, _, said) => said,
+            };
+        }
+        Ok(said)
     }
 }
 
@@ -238,15 +299,12 @@ impl Value {
     }
 
     /// Yes or no; nothing is no, as it was for the app.
-    fn flag(self, field: Field) -> Result<bool, String> {
+    fn flag(self) -> Option<bool> {
         let text = self.text().unwrap_or_default();
         match text.trim().to_ascii_lowercase().as_str() {
-            "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
-            "" | "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
-            _ => Err(format!(
-                "what is to say whether they are {} is neither true nor false",
-                field.as_str()
-            )),
+            "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
+            "" | "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
+            _ => None,
         }
     }
 }
@@ -381,11 +439,71 @@ mod tests {
         let ada = of(text("t"), "0").unwrap();
         assert_eq!(ada.display_name.as_deref(), Some("Ada"));
         assert_eq!(ada.groups.unwrap(), ["ops", "dev", "web", "x"]);
-        assert_eq!(ada.disabled, Some(false));
-        assert_eq!(of(text("True"), "yes").unwrap().disabled, Some(true));
-        assert_eq!(of(Value::Nothing, "").unwrap().disabled, Some(true));
+        assert_eq!(ada.said, Said::Active);
+        assert_eq!(of(text("True"), "yes").unwrap().said, Said::Disabled);
+        assert_eq!(of(Value::Nothing, "").unwrap().said, Said::Disabled);
         let fault = of(text("perhaps"), "").unwrap_err();
         assert_eq!(fault.place, 7);
+        assert!(fault.what.contains("what active says"), "{}", fault.what);
         assert!(!fault.what.contains("perhaps"), "{}", fault.what);
+    }
+
+    #[test]
+    fn one_column_that_says_disabled_is_enough() {
+        use Said::{Active, Disabled, Nothing};
+
+        let no_choice = Vec::new();
+        let chosen = vec![
+            (Field::Active, "state".to_owned()),
+            (Field::Active, "paid".to_owned()),
+            (Field::Disabled, "locked".to_owned()),
+        ];
+        for (names, values, chosen, said) in [
+            (&["active", "is_active"][..], "1 1", &no_choice, Active),
+            (&["active", "is_active"], "1 0", &no_choice, Disabled),
+            (&["active", "enabled"], "1 -", &no_choice, Disabled),
+            (&["disabled", "banned"], "0 1", &no_choice, Disabled),
+            (&["is_active", "deleted"], "1 1", &no_choice, Disabled),
+            (&["deleted", "is_active"], "1 1", &no_choice, Disabled),
+            (&["Disabled", "disabled"], "0 1", &no_choice, Disabled),
+            (&["is_active", "deleted"], "1 0", &no_choice, Active),
+            // That nothing speaks against somebody does not say that they are active.
+            (&["disabled", "locked"], "0 -", &no_choice, Nothing),
+            (
+                &["state", "paid", "locked", "banned"],
+                "1 0 0 0",
+                &chosen,
+                Disabled,
+            ),
+            (
+                &["state", "paid", "locked", "banned"],
+                "1 1 1 0",
+                &chosen,
+                Disabled,
+            ),
+            // Whoever names the columns names all of a kind.
+            (
+                &["state", "paid", "locked", "banned"],
+                "1 1 0 1",
+                &chosen,
+                Active,
+            ),
+        ] {
+            let columns = choose(&header(&[&["username"], names].concat()), chosen).unwrap();
+            let mut all = vec![Value::Text("ada".to_owned())];
+            all.extend(values.split(' ').map(|value| match value {
+                "-" => Value::Nothing,
+                value => Value::Text(value.to_owned()),
+            }));
+            let record = columns.record(1, &all).unwrap();
+            assert_eq!(record.said, said, "{names:?}: {values}");
+        }
+    }
+
+    #[test]
+    fn a_fact_that_is_only_one_is_not_taken_from_two_columns() {
+        let chosen = [Field::Name, Field::Name].map(|field| (field, "email".to_owned()));
+        let error = choose(&header(&["email"]), &chosen.to_vec()).err().unwrap();
+        assert!(error.to_string().contains("name one"), "{error}");
     }
 }

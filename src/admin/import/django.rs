@@ -114,6 +114,7 @@ fn name_groups(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::import::Said;
 
     const GROUP: &str = r#"{"model": "auth.group", "pk": 3, "fields": {"name": "editors"}}"#;
 
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!((ada.place, ada.name.as_str()), (2, "ada"));
         assert_eq!(ada.display_name.as_deref(), Some("Ada Lovelace"));
         assert_eq!(ada.groups.as_deref().unwrap(), ["editors"]);
-        assert_eq!(ada.disabled, Some(true));
+        assert_eq!(ada.said, Said::Disabled);
         assert_eq!(bob.groups.as_deref().unwrap(), ["editors"]);
         assert_eq!(reading.others, [("sessions.session".to_owned(), 2)]);
         assert!(reading.faults.is_empty());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::admin::import::{Fault, LONGEST_RECORD, Reading, Record, Unreadable};
+use crate::admin::import::{Fault, LONGEST_RECORD, Reading, Record, Said, Unreadable};
 use crate::identity::Secret;
 
 /// Reads `name:hash` lines. What nginx allows behind a second colon is a comment.
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Reading {
                 email: None,
                 display_name: None,
                 groups: None,
-                disabled: None,
+                said: Said::Nothing,
             }),
             _ => reading.faults.push(Fault {
                 place,

@@ -141,9 +141,9 @@ mod tests {
             Ok(reading) => {
                 let records = reading.records.iter().map(|record| {
                     let groups = record.groups.clone().unwrap_or_default().join("+");
-                    let disabled = record.disabled;
+                    let said = record.said;
                     let (place, name) = (record.place, &record.name);
-                    format!("{place} {name} {groups} {disabled:?}")
+                    format!("{place} {name} {groups} {said:?}")
                 });
                 let faults = reading.faults.iter();
                 let faults = faults.map(|fault| format!("{}: {}", fault.place, fault.what));
@@ -158,23 +158,23 @@ mod tests {
         for (text, expected) in [
             (
                 "[\n {\"username\": \"ada\", \"active\": true, \"groups\": [\"ops\", {\"name\": \"dev\"}]},\n {\"username\": \"bob\", \"active\": 0}\n]",
-                &["2 ada ops+dev Some(false)", "3 bob  Some(true)"][..],
+                &["2 ada ops+dev Active", "3 bob  Disabled"][..],
             ),
             (
                 "{\"login\": \"ada\"}\n\n{\"login\": 7}\n{\"x\": 1}\n",
-                &["1 ada  None", "3 7  None", "4: it has no user name"],
+                &["1 ada  Nothing", "3 7  Nothing", "4: it has no user name"],
             ),
             (
                 "{\"count\": 1, \"users\":\n [{\"username\": \"ada\"}]}",
-                &["2 ada  None"],
+                &["2 ada  Nothing"],
             ),
             (
                 "{\"username\": \"ada\", \"groups\": [\"ops\"]}",
-                &["1 ada ops None"],
+                &["1 ada ops Nothing"],
             ),
             (
                 "[{\"username\": \"ada\"}, \"hunter2\"]",
-                &["1 ada  None", "1: this is not an object"],
+                &["1 ada  Nothing", "1: this is not an object"],
             ),
         ] {
             assert_eq!(told(text), expected, "{text}");

@@ -5,6 +5,7 @@ mod carry_out;
 mod columns;
 mod csv;
 mod django;
+mod effect;
 mod format;
 mod htpasswd;
 mod json;
@@ -17,6 +18,7 @@ use crate::identity::Secret;
 
 pub use carry_out::{Imported, NotImported, wrap};
 pub use columns::Field;
+pub use effect::{Effect, State};
 pub use format::{Format, guess};
 pub use htpasswd::with_groups;
 pub use plan::{Cause, Fate, Matter, OnConflict, Plan, Step, Unfit, Wishes};
@@ -43,8 +45,20 @@ pub struct Record {
     pub display_name: Option<String>,
     /// `None` where the file does not tell of groups.
     pub groups: Option<Vec<String>>,
-    /// `None` where the file does not tell.
-    pub disabled: Option<bool>,
+    /// Whether they might sign in.
+    pub said: Said,
+}
+
+/// What a file says of whether somebody may sign in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing, or only that this or that does not speak against it.
+    #[default]
+    Nothing,
+    /// That they are active.
+    Active,
+    /// That they are not. One place that says so is enough, whatever others say.
+    Disabled,
 }
 
 /// A record that could not be read.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::admin::import::{Reading, Record};
+use crate::admin::import::{Effect, Reading, Record};
 use crate::identity::names::NameError;
 use crate::identity::password::{Scheme, Unsupported};
 use crate::identity::{DisplayName, Email, GroupName, PasswordHash, User, UserName};
@@ -56,7 +56,8 @@ pub struct Step {
     pub(super) display_name: Option<DisplayName>,
     pub(super) email: Option<Email>,
     pub(super) groups: Option<Vec<GroupName>>,
-    pub(super) disabled: Option<bool>,
+    /// What changes for them.
+    pub effect: Effect,
     /// `None`: there is none that can be checked.
     pub(super) password: Option<PasswordHash>,
 }
@@ -204,14 +205,15 @@ impl Plan {
         if !causes.is_empty() {
             return self.refuse(place, Some(name.to_string()), causes);
         }
+        let groups = groups.ok().flatten();
         self.steps.push(Step {
             place,
             name,
             is_update: here.is_some(),
             display_name: display_name.ok().flatten(),
             email,
-            groups: groups.ok().flatten(),
-            disabled: record.disabled,
+            effect: Effect::of(record.said, groups.as_deref(), here),
+            groups,
             password,
         });
     }
@@ -367,7 +369,7 @@ fn folded(email: &Email) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::import::Fault;
+    use crate::admin::import::{Fault, Said, State};
     use crate::clock::Timestamp;
     use crate::identity::{PasswordTerm, Secret, UserId};
 
@@ -381,7 +383,7 @@ mod tests {
             email: None,
             display_name: None,
             groups: None,
-            disabled: None,
+            said: Said::Nothing,
         }
     }
 
@@ -519,5 +521,54 @@ mod tests {
         let plan = plan(vec![eve], OnConflict::Fail, true);
         assert_eq!(plan.steps[0].password, None);
         assert!(matches!(plan.fates[..], [(Fate::Lost(_), 1)]));
+    }
+
+    #[test]
+    fn nobody_is_enabled_again_unless_the_file_says_that_they_are_active() {
+        for (was_disabled, said, state, set) in [
+            (true, Said::Active, State::EnabledAgain, Some(false)),
+            (true, Said::Nothing, State::StaysDisabled, None),
+            (true, Said::Disabled, State::StaysDisabled, None),
+            (false, Said::Disabled, State::DisabledNow, Some(true)),
+            // Whoever disables them in this moment has the last word.
+            (false, Said::Active, State::Active, None),
+            (false, Said::Nothing, State::Active, None),
+        ] {
+            let ada = User {
+                disabled: was_disabled,
+                ..user("ada", "ada@b.example", "ops")
+            };
+            let mut record = record(2, "ada");
+            record.said = said;
+            let reading = Reading {
+                records: vec![record],
+                ..Reading::default()
+            };
+            let wishes = Wishes {
+                groups: Vec::new(),
+                on_conflict: OnConflict::Update,
+                without_password: false,
+            };
+            let plan = Plan::of(reading, &[ada], &wishes);
+            assert_eq!(plan.steps[0].effect.state, state, "{was_disabled} {said:?}");
+            assert_eq!(state.to_set(), set);
+        }
+    }
+
+    #[test]
+    fn groups_that_somebody_gets_into_and_out_of_are_known() {
+        let mut ada = record(2, "ada");
+        ada.groups = Some(vec!["dev".to_owned(), "dev".to_owned()]);
+        let plan = plan(vec![ada, record(3, "bob")], OnConflict::Update, false);
+        let told = |groups: &[GroupName]| {
+            let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+            names.join(" ")
+        };
+        let changes = plan.steps.iter().map(|step| {
+            let Effect { gained, lost, .. } = &step.effect;
+            format!("{}: +{} -{}", step.name, told(gained), told(lost))
+        });
+        let changes: Vec<String> = changes.collect();
+        assert_eq!(changes, ["ada: +dev moved -ops", "bob: +moved -"]);
     }
 }

@@ -180,6 +180,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::admin::import::Said;
 
     fn database(folder: &Path, statements: &str) -> PathBuf {
         let file = folder.join("an app's? #1%.db");
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(names(&file, None), "my \"users: ada 7");
         let (_, reading) = read_database(&file, None, &Vec::new()).unwrap();
         assert_eq!(reading.records[0].password.as_ref().unwrap().expose(), "$2");
-        assert_eq!(reading.records[1].disabled, Some(true));
+        assert_eq!(reading.records[1].said, Said::Disabled);
         assert_eq!(reading.faults[0].place, 2);
         assert_eq!(reading.unused, ["id"]);
 
