@@ -1,5 +1,6 @@
 //! `vestibule user import`: the users of the app a team had come along, with their passwords.
 
+mod changes;
 mod input;
 mod report;
 
@@ -11,8 +12,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::admin::Administrator;
 use crate::admin::import::{Field, Format, Imported, OnConflict, Plan, Step, Wishes, wrap};
+use crate::cli::import::changes::Changes;
 use crate::cli::import::input::Input;
-use crate::cli::import::report::Report;
+use crate::cli::import::report::{Found, Report};
 use crate::cli::output;
 use crate::config::Config;
 use crate::identity::GroupName;
@@ -62,7 +64,8 @@ pub(super) struct Import {
     #[arg(long = "group", value_name = "GROUP", value_parser = GroupName::parse)]
     groups: Vec<GroupName>,
     /// What becomes of users who are here already: fail refuses them, skip leaves them as they are,
-    /// update gives them the password and the facts of the file and ends their sessions.
+    /// update gives them the password and the facts of the file and ends their sessions. Who is
+    /// disabled here stays so, unless a column of the file says that they are active.
     #[arg(
         long,
         value_name = "WHAT",
@@ -98,8 +101,14 @@ pub(super) async fn run(
         without_password: asked.without_password,
     };
     let reading = std::mem::take(&mut input.reading);
-    let report = Report::of(&input, &reading, asked.dry_run);
+    let found = Found::of(&reading);
     let mut plan = admin.plan_import(reading, &wishes).await?;
+    let report = Report {
+        input: &input,
+        is_dry: asked.dry_run,
+        found,
+        changes: Changes::of(&plan.steps, &config.routes),
+    };
     let is_stopped = !plan.refused.is_empty() && !asked.skip_refused;
     let done = if is_stopped || asked.dry_run || plan.steps.is_empty() {
         None

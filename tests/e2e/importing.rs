@@ -21,7 +21,11 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let upstream = Upstream::start();
-        let gateway = Setup::in_front_of(&upstream)
+        Self::of(Setup::in_front_of(&upstream), upstream)
+    }
+
+    pub(crate) fn of(setup: Setup, upstream: Upstream) -> Self {
+        let gateway = setup
             .section("[observe.audit_log]\nto = \"audit.log\"\n")
             .start();
         Self {

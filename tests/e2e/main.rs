@@ -45,6 +45,7 @@ mod forged_tokens;
 mod guessing;
 mod held_forms;
 mod identity_headers;
+mod import_changes;
 mod importing;
 mod keys;
 mod late_yes;

@@ -6,6 +6,7 @@ use std::thread;
 use serde::Serialize;
 
 use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step};
+use crate::cli::import::changes::Changes;
 use crate::cli::import::input::Input;
 use crate::cli::output::{columns, shown};
 use crate::cli::{listing, user};
@@ -15,10 +16,16 @@ const MOST_LISTED: usize = 20;
 /// What one hash takes, in milliseconds.
 const HASH_MILLIS: usize = 20;
 
-/// What is known about the file before the plan is carried out.
+/// What there is to say: what was found, and what comes of it.
 pub(super) struct Report<'i> {
-    input: &'i Input,
-    is_dry: bool,
+    pub(super) input: &'i Input,
+    pub(super) is_dry: bool,
+    pub(super) found: Found,
+    pub(super) changes: Changes,
+}
+
+/// What is known about the file before the plan is made of it.
+pub(super) struct Found {
     users: usize,
     used: Vec<(Field, String)>,
     unused: Vec<String>,
@@ -32,7 +39,7 @@ struct Facts<'r> {
     format: &'static str,
     format_guessed: bool,
     table: Option<&'r str>,
-    columns: BTreeMap<&'static str, &'r str>,
+    columns: BTreeMap<&'static str, Vec<&'r str>>,
     unused_columns: &'r [String],
     other_records: BTreeMap<&'r str, usize>,
     dry_run: bool,
@@ -40,6 +47,8 @@ struct Facts<'r> {
     added: usize,
     updated: usize,
     schemes: Vec<SchemeFacts>,
+    #[serde(flatten)]
+    changes: &'r Changes,
     skipped: Vec<MatterFacts<'r>>,
     refused: Vec<MatterFacts<'r>>,
 }
@@ -61,18 +70,18 @@ struct MatterFacts<'r> {
     reasons: Vec<String>,
 }
 
-impl<'i> Report<'i> {
-    pub(super) fn of(input: &'i Input, reading: &Reading, is_dry: bool) -> Self {
+impl Found {
+    pub(super) fn of(reading: &Reading) -> Self {
         Self {
-            input,
-            is_dry,
             users: reading.records.len() + reading.faults.len(),
             used: reading.used.clone(),
             unused: reading.unused.clone(),
             others: reading.others.clone(),
         }
     }
+}
 
+impl Report<'_> {
     /// For people. `done` is what was done, where something was.
     pub(super) fn to_text(&self, plan: &Plan, done: Option<Imported>) -> String {
         let mut text = self.heading();
@@ -80,6 +89,7 @@ impl<'i> Report<'i> {
             text.push('\n');
             text.push_str(&passwords(plan));
         }
+        text.push_str(&self.changes.to_text());
         text.push_str(&self.listed("here already, and left as they are", &plan.skipped));
         text.push_str(&self.listed("refused", &plan.refused));
         text.push_str(&remedies(&plan.refused));
@@ -92,17 +102,18 @@ impl<'i> Report<'i> {
     /// would be imported, and `imported` is false.
     pub(super) fn to_json(&self, plan: &Plan, done: Option<Imported>) -> anyhow::Result<String> {
         let counts = done.unwrap_or_else(|| counts(&plan.steps));
-        let used = self.used.iter();
-        let others = self.others.iter();
+        let mut columns: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (field, column) in &self.found.used {
+            columns.entry(field.as_str()).or_default().push(column);
+        }
+        let others = self.found.others.iter();
         listing::json(&Facts {
             file: &self.input.file,
             format: self.input.format.as_str(),
             format_guessed: self.input.is_guessed,
             table: self.input.table.as_deref(),
-            columns: used
-                .map(|(field, column)| (field.as_str(), column.as_str()))
-                .collect(),
-            unused_columns: &self.unused,
+            columns,
+            unused_columns: &self.found.unused,
             other_records: others
                 .map(|(what, count)| (what.as_str(), *count))
                 .collect(),
@@ -111,6 +122,7 @@ impl<'i> Report<'i> {
             added: counts.added,
             updated: counts.updated,
             schemes: plan.fates.iter().map(scheme_facts).collect(),
+            changes: &self.changes,
             skipped: plan.skipped.iter().map(matter_facts).collect(),
             refused: plan.refused.iter().map(matter_facts).collect(),
         })
@@ -126,22 +138,22 @@ impl<'i> Report<'i> {
         };
         let mut text = format!(
             "{file}: {}, read as {}{guessed}{table}\n",
-            counted(self.users, "user"),
+            counted(self.found.users, "user"),
             format.as_str(),
         );
-        let pairs = self.used.iter();
+        let pairs = self.found.used.iter();
         let pairs = pairs.map(|(field, column)| format!("{} = {}", field.as_str(), shown(column)));
         let pairs: Vec<String> = pairs.collect();
         if !pairs.is_empty() {
             text.push_str(&format!("  taken: {}\n", pairs.join(", ")));
         }
-        if !self.unused.is_empty() {
+        if !self.found.unused.is_empty() {
             text.push_str(&format!(
                 "  not needed: {}\n",
-                shown(&self.unused.join(", "))
+                shown(&self.found.unused.join(", "))
             ));
         }
-        for (what, count) in &self.others {
+        for (what, count) in &self.found.others {
             let what = shown(what);
             text.push_str(&format!("  no users, and left alone: {count} {what}\n"));
         }
