@@ -21,7 +21,8 @@ use crate::identity::GroupName;
 
 const EXAMPLES: &str = "\
 Look first with --dry-run: it changes nothing and says who would be imported, by which kind of
-hash, and what is in the way. Then all are imported, or nobody.
+hash, into which groups, who is disabled or enabled again, and what is in the way. Then all are
+imported, or nobody.
 
 Flask on SQLite:
   vestibule user import instance/app.db --table user --dry-run
@@ -37,7 +38,8 @@ MySQL, MariaDB:
   mysql --batch -e 'SELECT username, password, email FROM users' app > u.tsv
   vestibule user import u.tsv --dry-run
 Anything else: a table whose first row is such as username,password,email,groups,active, or an
-object of JSON a user with such members. Several groups are separated by ; or |.
+object of JSON a user with such members. Several groups are separated by ; or |. Of columns such
+as active, enabled, disabled and banned, one that shuts somebody out is enough.
 
 What stands under password are hashes, never passwords. Where people sign in with their address,
 name its column: --columns name=email. Remove the file when the import is done.";
@@ -142,7 +144,7 @@ fn progress(done: usize, all: usize) {
     const A_MOMENT: usize = 100;
     let step = all.div_ceil(10);
     if all >= A_MOMENT && (done.is_multiple_of(step) || done == all) {
-        output::remark(&format!("hashed {done} of {all} weak hashes once more"));
+        output::remark(&format!("put {done} of {all} weak hashes inside Argon2id"));
     }
 }
 

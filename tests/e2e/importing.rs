@@ -278,7 +278,7 @@ fn a_hash_that_is_too_cheap_is_not_kept_as_it_was() {
     let house = House::new();
     make_users(&house.folder(), OLD);
     let flask = house.import(&["app.db"]).expect_success();
-    let told = "goes on to work; the hash is weak, and is hashed once more to be kept\n";
+    let told = "goes on to work; the hash is weak, and is kept inside Argon2id\n";
     assert!(flask.out.contains(told), "{}", flask.out);
     house
         .import(&["django-all.json", "--without-password"])

@@ -205,7 +205,7 @@ impl Report<'_> {
             let threads = thread::available_parallelism().map_or(1, usize::from);
             let seconds = (weak * HASH_MILLIS).div_ceil(1000 * threads);
             text.push_str(&format!(
-                "weak hashes that will be hashed once more: {weak} (takes some {seconds} s)\n"
+                "weak hashes to put inside Argon2id: {weak} (takes some {seconds} s)\n"
             ));
         }
         if self.is_dry {
@@ -224,7 +224,7 @@ fn passwords(plan: &Plan) -> String {
         let (scheme, becomes) = match fate {
             Fate::Works { scheme, is_weak } => {
                 let weak = match is_weak {
-                    true => "; the hash is weak, and is hashed once more to be kept",
+                    true => "; the hash is weak, and is kept inside Argon2id",
                     false => "",
                 };
                 (scheme.as_str(), format!("goes on to work{weak}"))
