@@ -18,7 +18,7 @@ use crate::endpoints::resend;
 use crate::gate::Judged;
 use crate::gateway::Gateway;
 use crate::identity::UserId;
-use crate::login::held_forms::MOST_BYTES;
+use crate::login::held_forms::{MOST_BYTES, patience};
 use crate::login::{FormHead, FormKey};
 use crate::policy::{Challenge, Found, Permit, ReturnTo, Route, RouteId, Sent};
 use crate::proxy::CallersBody;
@@ -81,8 +81,8 @@ pub(super) async fn hold(
 ) -> Option<Reply> {
     let head = head(gateway, facts, parts)?;
     let user = sender(gateway, parts).await?;
-    let reading = gateway.held_forms.may_read()?;
-    let patience = gateway.config.server.limits.body_timeout;
+    let reading = gateway.held_forms.may_read(&user, facts.answerable())?;
+    let patience = patience(head.length).min(gateway.config.server.limits.body_timeout);
     let text = whole(body, head.length, patience).await?;
     let key = gateway.cookies.form_key(&parts.headers);
     let key = key.unwrap_or_else(FormKey::random);

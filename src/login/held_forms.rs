@@ -1,7 +1,10 @@
 //! Which forms wait until whoever sent them has signed in again? Sealed with keys that only their
 //! browsers hold: few, for minutes, each for one person and for once.
 
+mod readers;
+
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +12,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Non
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
+use self::readers::{Readers, Reading};
 use crate::clock::Timestamp;
 use crate::identity::{Secret, UserId};
 use crate::random;
+
+pub use readers::patience;
 
 /// How long a form is kept.
 pub const KEPT_FOR: Duration = Duration::from_mins(10);
@@ -24,7 +29,6 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 const MOST_FORMS: usize = 64;
 const MOST_BYTES_IN_ALL: usize = 16 * MOST_BYTES;
 const MOST_OF_ONE_PERSON: usize = 4;
-const MOST_READ_AT_ONCE: usize = 16;
 
 /// What opens the forms of one browser, which alone has it. 256 random bits.
 #[derive(Clone, Debug)]
@@ -50,9 +54,10 @@ pub struct FormHead {
 }
 
 /// All kept forms, in the order in which they came.
+#[derive(Default)]
 pub struct HeldForms {
     held: Mutex<VecDeque<Held>>,
-    reading: Semaphore,
+    readers: Readers,
 }
 
 struct Held {
@@ -110,19 +115,11 @@ impl FormId {
     }
 }
 
-impl Default for HeldForms {
-    fn default() -> Self {
-        Self {
-            held: Mutex::default(),
-            reading: Semaphore::new(MOST_READ_AT_ONCE),
-        }
-    }
-}
-
 impl HeldForms {
-    /// Leave to read one more form; `None` while too many are being read.
-    pub fn may_read(&self) -> Option<SemaphorePermit<'_>> {
-        self.reading.try_acquire().ok()
+    /// Leave to read a form of this person, who sends it from there; `None` while too many are being
+    /// read, of theirs, from there, or at all.
+    pub fn may_read(&self, user: &UserId, address: Option<IpAddr>) -> Option<Reading<'_>> {
+        self.readers.admit(user, address)
     }
 
     /// Keeps a form of this person. The oldest make room: their own where they have several.
@@ -373,15 +370,5 @@ mod tests {
         for other in ["", "!", "AAAA", &"A".repeat(44)] {
             assert!(FormKey::parse(other).is_none() && FormId::parse(other).is_none());
         }
-    }
-
-    #[test]
-    fn only_so_many_are_read_at_once() {
-        let forms = HeldForms::default();
-        let reading: Vec<_> = (0..MOST_READ_AT_ONCE).map(|_| forms.may_read()).collect();
-        assert!(reading.iter().all(Option::is_some));
-        assert!(forms.may_read().is_none());
-        drop(reading);
-        assert!(forms.may_read().is_some());
     }
 }

@@ -31,9 +31,9 @@ fn sign_in(gateway: &Gateway, name: &str, return_to: &str) -> Answer {
 }
 
 /// The cookies of somebody who does not know yet that their session has ended.
-fn ended(gateway: &Gateway) -> Jar {
+pub fn ended(gateway: &Gateway, name: &str) -> Jar {
     let mut jar = Jar::default();
-    jar.take(&sign_in(gateway, "ada", "/").head);
+    jar.take(&sign_in(gateway, name, "/").head);
     let sign_out = Request::post("/vestibule/logout").same_origin();
     assert_eq!(jar.with(sign_out).send(gateway).status, 204);
     jar
@@ -47,7 +47,7 @@ fn post(target: &str, media_type: &str, body: impl Into<Vec<u8>>) -> Request {
         .body(body)
 }
 
-fn typed() -> Request {
+pub fn typed() -> Request {
     post(TARGET, FORM, TYPED).same_origin()
 }
 
@@ -72,7 +72,7 @@ fn kept(answer: &Answer) -> String {
 
 /// A browser whose form is kept, signed in again as this user.
 pub fn signed_in_again(gateway: &Gateway, name: &str) -> (Jar, String) {
-    let mut jar = ended(gateway);
+    let mut jar = ended(gateway, "ada");
     let answer = jar.with(typed()).send(gateway);
     let id = kept(&answer);
     jar.take(&answer.head);
@@ -87,7 +87,7 @@ pub fn signed_in_again(gateway: &Gateway, name: &str) -> (Jar, String) {
 fn what_was_typed_is_sent_after_sign_in_and_only_once() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
-    let mut jar = ended(&gateway);
+    let mut jar = ended(&gateway, "ada");
     let answer = jar.with(typed()).send(&gateway);
     let id = kept(&answer);
     let cookie = answer.header("set-cookie").expect("the key");
@@ -137,7 +137,7 @@ fn what_was_typed_is_sent_after_sign_in_and_only_once() {
 fn a_form_with_files_comes_through_byte_for_byte() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
-    let mut jar = ended(&gateway);
+    let mut jar = ended(&gateway, "ada");
     let media_type = "multipart/form-data; boundary=x";
     let body: Vec<u8> = (0..1024 * 1024_usize).map(|at| (at % 251) as u8).collect();
     let form = post(TARGET, media_type, body.clone()).same_origin();
@@ -161,7 +161,7 @@ fn a_form_with_files_comes_through_byte_for_byte() {
 fn a_person_is_told_that_nothing_was_sent() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
-    let jar = ended(&gateway);
+    let jar = ended(&gateway, "ada");
     for (language, told) in [("en", "was not sent"), ("ja", "送信されていません")] {
         let form = post("/page", FORM, TYPED).same_origin();
         let form = jar.with(form).header("Accept-Language", language);
@@ -187,8 +187,8 @@ fn a_person_is_told_that_nothing_was_sent() {
 fn what_cannot_be_kept_is_refused_as_ever() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
-    let jar = ended(&gateway);
-    let other = ended(&gateway);
+    let jar = ended(&gateway, "ada");
+    let other = ended(&gateway, "ada");
     let long = "x".repeat(1024 * 1024 + 1);
     let target = |target: &str| jar.with(post(target, FORM, TYPED).same_origin());
     let media = |kind: &str| jar.with(post(TARGET, kind, TYPED).same_origin());
@@ -272,7 +272,7 @@ fn another_browser_another_site_and_another_address_do_not_send_it() {
     let mut without_key = Jar::default();
     without_key.take(&sign_in(&gateway, "ada", "/").head);
     assert_eq!(without_key.with(page(&id)).send(&gateway).status, 410);
-    let mut other_key = ended(&gateway);
+    let mut other_key = ended(&gateway, "ada");
     other_key.take(&other_key.with(typed()).send(&gateway).head);
     other_key.take(&sign_in(&gateway, "ada", "/").head);
     assert_eq!(other_key.with(page(&id)).send(&gateway).status, 410);
@@ -321,7 +321,7 @@ fn who_does_not_want_it_sent_says_so() {
 fn two_tabs_keep_a_form_each() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
-    let mut jar = ended(&gateway);
+    let mut jar = ended(&gateway, "ada");
     let mut ids = Vec::new();
     for _ in 0..2 {
         let answer = jar.with(typed()).send(&gateway);

@@ -83,6 +83,7 @@ mod session_limits;
 mod sessions;
 mod shared_sign_in;
 mod signing_in;
+mod slow_forms;
 mod streaming;
 mod support;
 mod systemd;

@@ -25,7 +25,7 @@ use crate::store::{AccountMark, Defences, StoreError};
 
 pub use counts::{Ticket, Turn};
 pub use device::DeviceId;
-pub use subject::Marker;
+pub use subject::{Marker, customer};
 
 use counts::{Asker, Counts};
 use flood::Flood;

@@ -62,7 +62,7 @@ impl Marker {
 
     /// An address, whatever the account: of IPv6 the network of one customer.
     pub(super) fn address(&self, address: IpAddr) -> Subject {
-        let account = match address.to_canonical() {
+        let account = match customer(address) {
             IpAddr::V4(address) => self.mark(b"address", &address.octets()),
             IpAddr::V6(address) => self.mark(b"address", &start(address, 64)),
         };
@@ -87,18 +87,31 @@ impl Marker {
     }
 }
 
+/// An address as one customer has it: of IPv6 the start of their network.
+pub fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(first_bits(address, 64))),
+    }
+}
+
 /// The first bits of an address, with how many there are.
 fn start(address: Ipv6Addr, bits: u8) -> [u8; 17] {
-    let kept = u128::MAX
-        .checked_shl(128 - u32::from(bits))
-        .unwrap_or_default();
     let mut start = [bits; 17];
-    let bytes = (address.to_bits() & kept).to_be_bytes();
+    let bytes = first_bits(address, bits).to_be_bytes();
     start
         .iter_mut()
         .zip(bytes)
         .for_each(|(to, from)| *to = from);
     start
+}
+
+/// The same address with nothing behind its first bits.
+fn first_bits(address: Ipv6Addr, bits: u8) -> u128 {
+    let kept = u128::MAX
+        .checked_shl(128 - u32::from(bits))
+        .unwrap_or_default();
+    address.to_bits() & kept
 }
 
 #[cfg(test)]
