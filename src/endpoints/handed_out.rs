@@ -1,13 +1,11 @@
 //! How are tokens handed out? In the body, as cookies, or one of each, as the session was opened.
 
+use http::StatusCode;
 use http::header::{HeaderValue, PRAGMA, SET_COOKIE};
-use http::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::authenticate::{Cookies, Outcome, Refreshed};
+use crate::authenticate::Cookies;
 use crate::clock::Timestamp;
-use crate::gateway::Gateway;
-use crate::proxy;
 use crate::reply::{self, Reply};
 use crate::session::{Delivery, Tokens};
 
@@ -52,33 +50,6 @@ pub(super) fn handed_out(tokens: &Tokens, cookies: &Cookies, now: Timestamp) -> 
 pub(super) fn set_cookies(reply: &mut Reply, cookies: impl IntoIterator<Item = HeaderValue>) {
     for cookie in cookies {
         reply.headers_mut().append(SET_COOKIE, cookie);
-    }
-}
-
-/// New cookies that wait for an answer.
-pub struct Riding {
-    /// What came of the refresh token.
-    pub outcome: Outcome,
-    /// When it was presented.
-    pub presented_at: Timestamp,
-}
-
-impl Riding {
-    /// Sets the cookies, unless newer ones are known by now or the session has ended: to be done when
-    /// the head of the answer goes out, and not before.
-    pub fn arrive<B>(&self, gateway: &Gateway, response: &mut Response<B>) {
-        let Ok(Refreshed::Tokens(tokens, judged)) = &*self.outcome else {
-            return;
-        };
-        let refresher = &gateway.refresher;
-        if !refresher.may_set(tokens, &judged.user, self.presented_at) {
-            return;
-        }
-        let headers = response.headers_mut();
-        for cookie in gateway.cookies.set(tokens) {
-            headers.append(SET_COOKIE, cookie);
-        }
-        proxy::forbid_storing(headers);
     }
 }
 

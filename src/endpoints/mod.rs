@@ -13,6 +13,7 @@ mod logout;
 mod password;
 mod person;
 mod refresh;
+pub mod renewing;
 pub mod resend;
 mod session;
 mod sessions;
@@ -45,7 +46,6 @@ use crate::reply::{self, Detail, Problem, Reply};
 use crate::request::{LanguageTag, RequestFacts};
 use crate::session::access_token::TooLarge;
 
-pub use handed_out::Riding;
 pub use lives::lives;
 pub use login::TWICE;
 

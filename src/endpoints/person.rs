@@ -3,15 +3,11 @@
 use http::header::{HeaderMap, HeaderValue};
 
 use super::forged::{Cookied, refuse_forged};
-use super::handed_out::Riding;
-use super::{ALL_CREDENTIALS, Answer, sign_in_problem, too_many_groups};
-use crate::authenticate::{
-    CredentialError, Credentials, Occasion, RefreshError, Refreshed, Renewal, credential_problem,
-    credentials,
-};
+use super::renewing::{self, Cookies, Renewed, Riding};
+use super::{ALL_CREDENTIALS, Answer, sign_in_problem};
+use crate::authenticate::{CredentialError, Credentials, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Proof, Refused, Visitor};
-use crate::observe::Source;
 use crate::policy::{RevocationCheck, Sent};
 use crate::reply::{Problem, see_other};
 use crate::request::RequestFacts;
@@ -55,44 +51,31 @@ async fn renewed(
     sent: &Sent<'_>,
     found: Credentials<'_>,
 ) -> Result<(Visitor, Option<Riding>), Box<Problem>> {
-    let (check, presented_at) = (RevocationCheck::Local, gateway.clock.now());
-    let authenticator = &gateway.authenticator;
-    let visitor = authenticator.visitor(found, check, presented_at);
-    let renewal = authenticator.renewal(found, &visitor, presented_at);
+    let (check, now) = (RevocationCheck::Local, gateway.clock.now());
+    let visitor = gateway.authenticator.visitor(found, check, now);
+    let cookies = renewing::look(gateway, found, visitor, now);
     if let Credentials::Cookies(_) = found {
-        let (session, known) = match (&visitor, &renewal) {
-            (Visitor::Known(known), _) => (Some(known.session), Some(known)),
-            (_, Renewal::Present(presented)) => (Some(presented.session), None),
-            (_, Renewal::Leave | Renewal::Nobody) => (None, None),
+        let (session, known) = match &cookies {
+            Cookies::Decide(Visitor::Known(known)) | Cookies::Present(_, Visitor::Known(known)) => {
+                (Some(known.session), Some(known))
+            }
+            Cookies::Present(presented, _) => (Some(presented.session), None),
+            Cookies::Decide(_) => (None, None),
         };
         let sessions = session.as_slice();
         refuse_forged(gateway, facts, sent, Cookied { sessions, known })?;
     }
-    if let Visitor::Known(_) = visitor {
-        return Ok((visitor, None));
-    }
-    let presented = match renewal {
-        Renewal::Leave => return Ok((visitor, None)),
-        Renewal::Nobody => return Ok((Visitor::Stranger, None)),
-        Renewal::Present(presented) => presented,
-    };
-    let (occasion, source) = (Occasion::OnTheWay, Source::of(facts));
-    let exchange = gateway.refresher.present(presented, occasion, &source);
-    let outcome = exchange.await;
-    let visitor = match &*outcome {
-        Ok(Refreshed::Tokens(tokens, _)) => {
-            let token = tokens.access.text.expose();
-            authenticator.renewed(token, check, gateway.clock.now())
+    let (presented, otherwise) = match cookies {
+        Cookies::Decide(visitor) | Cookies::Present(_, visitor @ Visitor::Known(_)) => {
+            return Ok((visitor, None));
         }
-        Ok(Refreshed::Refused { .. } | Refreshed::NotOnTheWay | Refreshed::WrongType) => visitor,
-        Err(RefreshError::TooLarge(error)) => return Err(too_many_groups(error)),
-        Err(_) => Visitor::Unchecked,
+        Cookies::Present(presented, otherwise) => (presented, otherwise),
     };
-    let riding = Riding {
-        outcome,
-        presented_at,
-    };
-    Ok((visitor, Some(riding)))
+    let renewed = renewing::renew(gateway, facts, presented, (otherwise, now), check);
+    let Renewed {
+        visitor, riding, ..
+    } = renewed.await?;
+    Ok((visitor, riding))
 }
 
 /// A navigation goes to the sign-in page; everybody else is told. Whoever sent a Bearer token is a

@@ -26,12 +26,13 @@ use crate::authenticate::{
 };
 use crate::clock::Timestamp;
 use crate::endpoints;
+use crate::endpoints::renewing::{Cookies, look};
 use crate::gate::cors::Sender;
 use crate::gate::forged::{rejected, suspicion, suspicion_of};
 use crate::gate::notes::Notes;
 use crate::gate::observed::Noted;
 use crate::gate::reading::facts;
-use crate::gate::renewing::{Cookies, Renewing};
+use crate::gate::renewing::Renewing;
 use crate::gateway::Gateway;
 use crate::identity::Visitor;
 use crate::observe::audit::Denial;
@@ -275,7 +276,7 @@ fn judge_for_app(
     let visitor = match &route.rule {
         Rule::Anyone => visitor,
         Rule::Optional | Rule::SignedIn | Rule::Members { .. } => {
-            match renewing::look(gateway, found, visitor, now) {
+            match look(gateway, found, visitor, now) {
                 Cookies::Decide(visitor) => visitor,
                 Cookies::Present(presented, otherwise) => {
                     notes.asking(&otherwise);

@@ -1,28 +1,20 @@
-//! A browser's session is renewed on its way to the app, and the new cookies ride on whatever answer
-//! follows.
-
-use std::time::Duration;
+//! A request to an app is decided after its session was renewed.
 
 use http::Method;
 use http::header::HeaderValue;
 use http::request::Parts;
-use tokio::time::timeout;
 
 use super::{Judged, Manner, answer, conclude};
-use crate::authenticate::{Credentials, Occasion, Outcome, RefreshError, Refreshed, Renewal};
+use crate::authenticate::{Credentials, Refreshed};
 use crate::clock::Timestamp;
-use crate::endpoints::{self, Riding};
+use crate::endpoints::renewing::{self, Renewed, Riding};
 use crate::gate::notes::Notes;
 use crate::gateway::Gateway;
 use crate::identity::{Secret, Visitor};
-use crate::observe::Source;
 use crate::policy::{ReturnTo, Route, RouteId};
 use crate::reply::see_other;
 use crate::request::RequestFacts;
 use crate::session::{RefreshToken, Verdict};
-
-/// Whose access token is still good waits no longer for the next one.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A request that is decided after its session was renewed.
 pub(super) struct Renewing {
@@ -31,27 +23,6 @@ pub(super) struct Renewing {
     /// Who is asking if nothing is renewed.
     pub(super) otherwise: Visitor,
     pub(super) manner: Manner,
-}
-
-/// What is done about the cookies of a request before it is decided, and who is asking if that is
-/// nothing.
-pub(super) enum Cookies {
-    Decide(Visitor),
-    Present(RefreshToken, Visitor),
-}
-
-/// Looks at the cookies that made this visitor.
-pub(super) fn look(
-    gateway: &Gateway,
-    found: Credentials<'_>,
-    visitor: Visitor,
-    now: Timestamp,
-) -> Cookies {
-    match gateway.authenticator.renewal(found, &visitor, now) {
-        Renewal::Leave => Cookies::Decide(visitor),
-        Renewal::Nobody => Cookies::Decide(Visitor::Stranger),
-        Renewal::Present(presented) => Cookies::Present(presented, visitor),
-    }
 }
 
 /// Presents the refresh cookie, then decides about the request.
@@ -71,60 +42,28 @@ pub(super) async fn renew(
     let Some(route) = gateway.routes.route(id) else {
         return (Judged::Refuse(answer::nowhere()), None);
     };
-    let presented_at = manner.now;
-    let Some(outcome) = present(gateway, facts, presented, &otherwise).await else {
-        let decided = conclude(gateway, facts, (id, route), parts, otherwise, manner, notes);
-        return (decided, None);
+    let before = (otherwise, manner.now);
+    let renewed = renewing::renew(gateway, facts, presented, before, route.revocation).await;
+    let Renewed {
+        mut visitor,
+        now,
+        riding,
+    } = match renewed {
+        Ok(renewed) => renewed,
+        Err(problem) => return (Judged::Refuse(*problem), None),
     };
-    let now = gateway.clock.now();
-    let manner = Manner { now, ..manner };
-    let visitor = match &*outcome {
-        Ok(Refreshed::Tokens(tokens, _)) => {
-            renewed(gateway, route, tokens.access.text.expose(), now)
+    if let Some(Ok(Refreshed::Refused { judged, .. })) =
+        riding.as_ref().map(|riding| &*riding.outcome)
+    {
+        let verdict = judged.as_ref().map(|judged| judged.verdict);
+        if verdict == Some(Verdict::Straggler { first: true }) && may_come_again(facts, parts) {
+            return (come_again(gateway, parts), None);
         }
-        Ok(Refreshed::Refused { judged, .. }) => {
-            let verdict = judged.as_ref().map(|judged| judged.verdict);
-            match (verdict, may_come_again(facts, parts)) {
-                (Some(Verdict::Straggler { first: true }), true) => {
-                    return (come_again(gateway, parts), None);
-                }
-                _ => as_it_came(gateway, route, parts, otherwise, now),
-            }
-        }
-        Ok(Refreshed::NotOnTheWay | Refreshed::WrongType) => otherwise,
-        Err(_) if matches!(otherwise, Visitor::Known(_)) => otherwise,
-        Err(RefreshError::TooLarge(error)) => {
-            return (Judged::Refuse(*endpoints::too_many_groups(error)), None);
-        }
-        Err(_) => Visitor::Unchecked,
-    };
-    let decided = conclude(gateway, facts, (id, route), parts, visitor, manner, notes);
-    let riding = Riding {
-        outcome,
-        presented_at,
-    };
-    (decided, Some(riding))
-}
-
-/// The outcome of the exchange; `None` where whoever asks can do without and would wait too long.
-async fn present(
-    gateway: &Gateway,
-    facts: &RequestFacts,
-    presented: RefreshToken,
-    otherwise: &Visitor,
-) -> Option<Outcome> {
-    let source = Source::of(facts);
-    let refresher = &gateway.refresher;
-    let exchange = refresher.present(presented, Occasion::OnTheWay, &source);
-    match otherwise {
-        Visitor::Known(_) => timeout(PATIENCE, exchange).await.ok(),
-        Visitor::Stranger | Visitor::Refused(_) | Visitor::Unchecked => Some(exchange.await),
+        visitor = as_it_came(gateway, route, parts, visitor, now);
     }
-}
-
-/// Who is asking, by their new access token, which is checked like any other.
-fn renewed(gateway: &Gateway, route: &Route, token: &str, now: Timestamp) -> Visitor {
-    gateway.authenticator.renewed(token, route.revocation, now)
+    let manner = Manner { now, ..manner };
+    let decided = conclude(gateway, facts, (id, route), parts, visitor, manner, notes);
+    (decided, riding)
 }
 
 /// Who is asking where nothing was renewed: the session may have turned out to be over.
@@ -173,7 +112,8 @@ impl Renewing {
         let Some(route) = gateway.routes.route(id) else {
             return Judged::Refuse(answer::nowhere());
         };
-        let visitor = renewed(gateway, route, token.expose(), manner.now);
+        let (check, now) = (route.revocation, manner.now);
+        let visitor = gateway.authenticator.renewed(token.expose(), check, now);
         conclude(gateway, facts, (id, route), parts, visitor, manner, notes)
     }
 }
