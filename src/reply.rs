@@ -59,6 +59,8 @@ pub struct Problem {
     pub login_url: Option<String>,
     /// How long to wait before trying again.
     pub retry_after: Option<Duration>,
+    /// The time that our words name, where it is not the one to wait.
+    pub span: Option<Duration>,
     /// The methods that would have been allowed, for a 405.
     pub allow: Option<&'static str>,
     /// The headers on which the refusal depends.
@@ -84,6 +86,7 @@ impl Problem {
             challenge: None,
             login_url: None,
             retry_after: None,
+            span: None,
             allow: None,
             vary: None,
             back: None,

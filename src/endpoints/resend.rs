@@ -10,6 +10,7 @@ use super::person::{Person, person};
 use super::{Answer, read, tell};
 use crate::gateway::Gateway;
 use crate::identity::Known;
+use crate::login::held_forms::KEPT_FOR;
 use crate::login::{FormHead, FormId};
 use crate::pages::ResendPage;
 use crate::policy::{OwnPrefix, ReturnTo, Sent};
@@ -44,12 +45,15 @@ pub fn read_yes(body: &[u8]) -> Option<FormId> {
 
 /// 410: a form is kept for minutes, for once, for one person in one browser.
 pub fn not_kept() -> Box<Problem> {
-    Box::new(Problem::new(
-        StatusCode::GONE,
-        "form_not_kept",
-        "The form is not kept any more: it was sent, its time is over, the gateway was started again or had \
-         to make room, or somebody else typed it.",
-    ))
+    Box::new(Problem {
+        span: Some(KEPT_FOR),
+        ..Problem::new(
+            StatusCode::GONE,
+            "form_not_kept",
+            "The form is not kept any more: it was sent, its time is over, the gateway was started again or \
+             had to make room, or somebody else typed it.",
+        )
+    })
 }
 
 /// `GET`: asks. Who is not signed in does so first.

@@ -18,8 +18,8 @@ pub enum Message {
     TooOld,
     /// A cookie of ours came twice.
     CameTwice,
-    /// What they typed while their session ended is kept.
-    Kept,
+    /// What they typed while their session ended is kept for so long.
+    Kept(Duration),
     /// Nothing was checked: there is no try for so long.
     Wait(Duration),
     /// The new password is not accepted.
@@ -29,7 +29,7 @@ pub enum Message {
 impl Message {
     /// Whether something went wrong. Otherwise something is asked for.
     pub(super) const fn is_alarm(self) -> bool {
-        !matches!(self, Self::ChangeDue | Self::TooOld | Self::Kept)
+        !matches!(self, Self::ChangeDue | Self::TooOld | Self::Kept(_))
     }
 
     /// In this language.
@@ -40,7 +40,10 @@ impl Message {
             Self::ChangeDue => language.say("message.change_due", &[]),
             Self::TooOld => language.say("message.too_old", &[]),
             Self::CameTwice => language.say("problems.ambiguous_cookies.text", &[]),
-            Self::Kept => language.say("message.kept", &[]),
+            Self::Kept(time) => {
+                let time = in_words(time, language);
+                language.say("message.kept", &[("time", &time)])
+            }
             Self::Wait(time) => {
                 let time = in_words(time, language);
                 language.say("message.wait", &[("time", &time)])
@@ -138,7 +141,10 @@ mod tests {
             (Message::ChangeDue, "choose a new password"),
             (Message::TooOld, "sign in again"),
             (Message::CameTwice, "twice"),
-            (Message::Kept, "is kept"),
+            (
+                Message::Kept(Duration::from_mins(10)),
+                "is kept for 10 minutes",
+            ),
             (Message::Wait(Duration::from_secs(9)), "wait 9 seconds"),
             (
                 Message::Refused(PasswordError::TooShort { min_length: 8 }),

@@ -1,5 +1,7 @@
 //! In which form is a problem told: a page, JSON, or a gRPC status?
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_FRAME_OPTIONS};
 use minijinja::context;
@@ -49,6 +51,14 @@ impl Pages {
         }
     }
 
+    /// What our words say about a problem of this code, in English and in one line: to describe it to
+    /// those who are told no words.
+    pub fn in_english(&self, code: &str) -> String {
+        let said = |english: &Arc<Language>| english.say(&format!("problems.{code}.text"), &[]);
+        let said = self.languages.iter().next().map(said);
+        said.unwrap_or_default().replace('\n', " ")
+    }
+
     /// What a frame shows of a problem: a page of the same origin may show it, because it does nothing
     /// but tell, and link to the sign-in page, which takes the place of the whole page around it.
     fn framed_problem(&self, problem: &Problem, wants: Wants, reader: &Reader) -> Reply {
@@ -92,8 +102,8 @@ impl Pages {
 
 /// Title and text.
 fn words(problem: &Problem, language: &Language) -> (String, String) {
-    let time = problem.retry_after.unwrap_or_default();
-    let time = in_words(time, language);
+    let time = problem.span.or(problem.retry_after);
+    let time = in_words(time.unwrap_or_default(), language);
     let say = |what: &str| {
         let key = format!("problems.{}.{what}", problem.code);
         language.say(&key, &[("time", &time)])

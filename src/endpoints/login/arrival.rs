@@ -112,11 +112,7 @@ pub(super) fn twice(
 ) -> Reply {
     let problem = Problem {
         login_url: Some(sign_in_at("", gateway, return_to)),
-        ..Problem::new(
-            StatusCode::BAD_REQUEST,
-            "ambiguous_cookies",
-            super::CAME_TWICE,
-        )
+        ..told(gateway, StatusCode::BAD_REQUEST, "ambiguous_cookies")
     };
     let mut reply = gateway.pages.problem(&problem, facts.wants, &facts.reader);
     set_cookies(&mut reply, cleared);
@@ -142,18 +138,13 @@ pub(super) fn wrong_scheme(
         return None;
     }
     let root = ReturnTo::parse("/", &gateway.config.server.prefix);
-    let told = match sender.scheme {
+    let problem = match sender.scheme {
         Scheme::Http => problem(Astray::PlainHttp, gateway, Some(&sender), &root),
-        Scheme::Https => Problem::new(StatusCode::FORBIDDEN, "plain_public_url", PLAIN_PUBLIC_URL),
+        Scheme::Https => told(gateway, StatusCode::FORBIDDEN, "plain_public_url"),
     };
     let status = StatusCode::FORBIDDEN;
-    Some(Box::new(Problem { status, ..told }))
+    Some(Box::new(Problem { status, ..problem }))
 }
-
-const PLAIN_PUBLIC_URL: &str = "This page was opened with https://, and the gateway takes it for \
-    http://: nobody can sign in like this. For whoever runs this site: write the https address into \
-    server.public_url, or name the proxy that speaks TLS in server.trusted_proxies and let it send \
-    X-Forwarded-Proto.";
 
 /// What a person is told, and whoever runs the site.
 fn problem(
@@ -162,7 +153,6 @@ fn problem(
     asked: Option<&Origin>,
     return_to: &ReturnTo,
 ) -> Problem {
-    let (code, description) = words(cause);
     let public = &gateway.config.server.public_urls;
     let elsewhere = match cause {
         Astray::Refused | Astray::Blocked | Astray::Lost => None,
@@ -176,7 +166,7 @@ fn problem(
     let origin = elsewhere.map_or_else(String::new, Origin::to_string);
     Problem {
         login_url: Some(sign_in_at(&origin, gateway, return_to)),
-        ..Problem::new(StatusCode::BAD_REQUEST, code, description)
+        ..told(gateway, StatusCode::BAD_REQUEST, code(cause))
     }
 }
 
@@ -190,45 +180,47 @@ fn sign_in_at(origin: &str, gateway: &Gateway, return_to: &ReturnTo) -> String {
     format!("{origin}{page}")
 }
 
-const fn words(cause: Astray) -> (&'static str, &'static str) {
+/// A problem of which the pages have all the words.
+fn told(gateway: &Gateway, status: StatusCode, code: &'static str) -> Problem {
+    Problem::new(status, code, gateway.pages.in_english(code))
+}
+
+const fn code(cause: Astray) -> &'static str {
     match cause {
-        Astray::Refused => (
-            "sign_in_refused",
-            "You signed in, and at once the sign-in was no good any more. Try again in a moment. For \
-             whoever runs this site: the clocks of its machines differ, or they do not share one \
-             database.",
-        ),
-        Astray::PlainHttp => (
-            "https_needed",
-            "This page was opened with http://, and browsers keep this sign-in for https:// only. Open \
-             it with https:// and sign in there. For whoever runs this site: server.public_url is \
-             https. Send plain requests on with server.redirect_listen; a proxy that speaks TLS must \
-             send X-Forwarded-Proto: https.",
-        ),
-        Astray::OutsideDomain => (
-            "outside_domain",
-            "You signed in, but this address is not one that the sign-in is good for. Open this site at \
-             its usual address. For whoever runs it: this host is not in cookies.domain.",
-        ),
-        Astray::UnknownAddress => (
-            "unknown_address",
-            "You signed in, but your browser does not show it at this address. Open this site at its \
-             usual address, and allow cookies for it. For whoever runs it: what people type must be \
-             in server.public_url.",
-        ),
-        Astray::Blocked => (
-            "cookies_blocked",
-            "You signed in, but your browser kept nothing of it. Allow cookies for this site, in the \
-             browser's settings or in what guards your privacy, and sign in again. For whoever runs \
-             this site: a proxy may take Set-Cookie or Cookie off, or browsers keep none for \
-             cookies.domain.",
-        ),
-        Astray::Lost => (
-            "cookies_lost",
-            "You signed in, but of this site's cookies your browser sends only others. Delete the \
-             cookies of this site in your browser's settings and sign in again. For whoever runs it: \
-             there may be too many cookies, a proxy may take some off, or browsers keep none for \
-             cookies.domain.",
-        ),
+        Astray::Refused => "sign_in_refused",
+        Astray::PlainHttp => "https_needed",
+        Astray::OutsideDomain => "outside_domain",
+        Astray::UnknownAddress => "unknown_address",
+        Astray::Blocked => "cookies_blocked",
+        Astray::Lost => "cookies_lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PagesSettings;
+    use crate::pages::Pages;
+    use crate::policy::OwnPrefix;
+    use crate::reply::Profile;
+
+    #[test]
+    fn every_cause_is_told_in_words_that_the_pages_have() {
+        let prefix = OwnPrefix::parse("/vestibule").unwrap();
+        let pages = Pages::new(&prefix, Profile::default(), &PagesSettings::default()).unwrap();
+        for (cause, told) in [
+            (Astray::Refused, "the clocks of its machines differ"),
+            (
+                Astray::PlainHttp,
+                "Open it with https:// and sign in there.",
+            ),
+            (Astray::OutsideDomain, "this host is not in cookies.domain"),
+            (Astray::UnknownAddress, "must be in server.public_url"),
+            (Astray::Blocked, "a proxy may take Set-Cookie or Cookie off"),
+            (Astray::Lost, "sends only others"),
+        ] {
+            let words = pages.in_english(code(cause));
+            assert!(words.contains(told) && !words.contains('\n'), "{words}");
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::authenticate::refusal::PLAIN_CHALLENGE;
 use crate::authenticate::{CredentialError, Credentials, credential_problem, credentials};
 use crate::gateway::Gateway;
 use crate::identity::{Known, Visitor};
+use crate::login::held_forms::KEPT_FOR;
 use crate::pages::{LoginPage, Message};
 use crate::policy::{Accepts, Found, ReturnTo, RevocationCheck, Route};
 use crate::reply::{self, Problem, Reply};
@@ -37,11 +38,6 @@ const WRONG: &str = "The name or the password is wrong.";
 
 const CHANGE_DUE: &str = "This password must be changed before you can sign in: send this request \
                           again with a new_password.";
-
-const CAME_TWICE: &str = "Your browser sent a cookie of this sign-in twice: a page of this or of a \
-                          neighbouring site has set another. It was deleted, as far as that can be done \
-                          from here. If this comes again, delete the cookies of this site in your \
-                          browser's settings.";
 
 /// What the address of the sign-in page says where a cookie of ours came twice on the way to an app.
 pub const TWICE: (&str, &str) = ("after", "twice");
@@ -77,7 +73,8 @@ pub(super) async fn show(gateway: &Gateway, facts: &RequestFacts, request: &Part
             return Ok(reply);
         }
     }
-    let kept = resend::is_asked_about(gateway, return_to.as_str()).then_some(Message::Kept);
+    let kept =
+        resend::is_asked_about(gateway, return_to.as_str()).then_some(Message::Kept(KEPT_FOR));
     let page = LoginPage {
         return_to: return_to.as_str(),
         message: message.or(kept),
