@@ -51,6 +51,8 @@ pub struct Problem {
     pub code: &'static str,
     /// One sentence for people: what is wrong and what to do. Never holds a secret.
     pub description: Cow<'static, str>,
+    /// What our pages call the description, where they have it in the reader's language.
+    pub worded: Option<&'static str>,
     /// What the code does not say. Our own answers do not tell it.
     pub detail: Detail,
     /// The `WWW-Authenticate` challenge that goes with a 401.
@@ -82,6 +84,7 @@ impl Problem {
             status,
             code,
             description: description.into(),
+            worded: None,
             detail: Detail::None,
             challenge: None,
             login_url: None,
@@ -121,6 +124,14 @@ impl Problem {
     pub fn varying_by(self, headers: &'static str) -> Self {
         Self {
             vary: Some(headers),
+            ..self
+        }
+    }
+
+    /// The same problem, whose description our pages have in every language under this name.
+    pub fn worded(self, name: &'static str) -> Self {
+        Self {
+            worded: Some(name),
             ..self
         }
     }

@@ -102,7 +102,8 @@ pub fn credential_problem(error: CredentialError) -> Problem {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "invalid_request",
             "The cookies are larger than 16 KiB together.",
-        ),
+        )
+        .worded("cookies_too_large"),
     }
 }
 
@@ -119,6 +120,7 @@ pub fn unchecked_problem() -> Problem {
     Problem::unavailable(
         "Whether you are still signed in cannot be told at the moment. Please try again.",
     )
+    .worded("sign_in_unchecked")
 }
 
 #[cfg(test)]

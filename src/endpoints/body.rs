@@ -184,7 +184,7 @@ where
     let mut read = Vec::new();
     let reading = async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| invalid("The body did not arrive whole."))?;
+            let frame = frame.map_err(|_| cut_short())?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };
@@ -248,7 +248,8 @@ impl<'de> Deserialize<'de> for Members {
 /// What is not UTF-8 is refused: another character in its place would make several passwords one.
 fn form_fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, Box<Problem>> {
     if percent_decode(bytes).decode_utf8().is_err() {
-        return Err(invalid("The form must be sent as UTF-8."));
+        let problem = Problem::invalid_request("The form must be sent as UTF-8.");
+        return Err(Box::new(problem.worded("form_not_utf8")));
     }
     Ok(form_urlencoded::parse(bytes)
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
@@ -264,6 +265,11 @@ fn shown(name: &str) -> String {
 /// 400 for a body that does not say what it should.
 pub fn invalid(description: impl Into<Cow<'static, str>>) -> Box<Problem> {
     Box::new(Problem::invalid_request(description))
+}
+
+fn cut_short() -> Box<Problem> {
+    let problem = Problem::invalid_request("The body did not arrive whole.");
+    Box::new(problem.worded("body"))
 }
 
 fn too_large() -> Box<Problem> {

@@ -247,6 +247,7 @@ fn wrong_method(allow: &'static str) -> Box<Problem> {
             "method_not_allowed",
             format!("This address answers {allow} only."),
         )
+        .worded("other_methods")
     })
 }
 
@@ -258,9 +259,8 @@ fn unavailable(error: &(dyn Error + 'static)) -> Box<Problem> {
 
 /// 503 for a failure that was logged before.
 fn not_at_the_moment() -> Box<Problem> {
-    Box::new(Problem::unavailable(
-        "This cannot be answered at the moment. Please try again.",
-    ))
+    let description = "This cannot be answered at the moment. Please try again.";
+    Box::new(Problem::unavailable(description).worded("not_now"))
 }
 
 /// 500 where a user's groups do not fit into an access token. Logged here, once.

@@ -11,7 +11,7 @@ use crate::endpoints::TWICE;
 use crate::policy::{Accepts, Challenge, OwnPrefix, ReturnTo};
 use crate::proxy::ForwardError;
 use crate::reply::{Problem, Reply, see_other};
-use crate::request::{Ambiguous, Origin, RequestFacts};
+use crate::request::{Ambiguous, Malformed, Origin, PathError, RequestFacts};
 
 /// How a sign-in is asked for.
 pub(super) enum Challenged {
@@ -72,12 +72,46 @@ pub(super) fn sort_out(prefix: &OwnPrefix, target: &str) -> Option<Reply> {
 
 pub(super) fn ambiguous(why: &Ambiguous) -> Problem {
     match why {
-        Ambiguous::Malformed(_) | Ambiguous::Path(_) => Problem::invalid_request(why.to_string()),
+        Ambiguous::Malformed(what) => Problem {
+            worded: malformed(*what),
+            ..Problem::invalid_request(why.to_string())
+        },
+        Ambiguous::Path(error) => {
+            Problem::invalid_request(why.to_string()).worded(unreadable(*error))
+        }
         Ambiguous::Method(_) => Problem::new(
             StatusCode::NOT_IMPLEMENTED,
             "method_not_allowed",
             why.to_string(),
-        ),
+        )
+        .worded("method_not_forwarded"),
+    }
+}
+
+/// `None` where nobody looks at a page.
+const fn malformed(what: Malformed) -> Option<&'static str> {
+    Some(match what {
+        Malformed::Expectation => "expect",
+        Malformed::TransferCoding => "transfer_encoding",
+        Malformed::Connection => "connection",
+        Malformed::Host => "host",
+        Malformed::Hosts => "hosts",
+        Malformed::NoHost => "no_host",
+        Malformed::OtherHost => "other_host",
+        Malformed::Asterisk => "asterisk",
+        Malformed::Target => "target",
+        Malformed::ForwardedHost => "forwarded_host",
+        Malformed::ForwardedScheme => "forwarded_proto",
+        Malformed::Handshake(_) => return None,
+    })
+}
+
+const fn unreadable(error: PathError) -> &'static str {
+    match error {
+        PathError::NotAbsolute => "path_start",
+        PathError::BadEscape => "path_escape",
+        PathError::NotUtf8 => "path_not_utf8",
+        PathError::TooManyReadings => "path_readings",
     }
 }
 
@@ -85,6 +119,7 @@ pub(super) fn ambiguous_path() -> Problem {
     Problem::invalid_request(
         "The path can be read in more than one way, and the readings lead to different places.",
     )
+    .worded("path_ambiguous")
 }
 
 pub(super) fn nowhere() -> Problem {
@@ -101,6 +136,7 @@ pub(super) fn misdirected() -> Problem {
         "misdirected_request",
         "This host is not served here: it is neither in public_url nor the host of a route.",
     )
+    .worded("host_not_served")
 }
 
 pub(super) fn denied() -> Problem {
@@ -129,7 +165,7 @@ pub(super) fn failed(error: &ForwardError) -> Problem {
             "The request body did not arrive in time.",
         ),
         ForwardError::BadBody(_) => {
-            Problem::invalid_request("The request body is incomplete or malformed.")
+            Problem::invalid_request("The request body is incomplete or malformed.").worded("body")
         }
     }
 }
@@ -138,4 +174,62 @@ pub(super) fn failed(error: &ForwardError) -> Problem {
 pub(super) fn log_failure(route: &str, error: &ForwardError) {
     let cause = error.source().map(tracing::field::display);
     tracing::warn!(route, cause, "{error}");
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::config::PagesSettings;
+    use crate::pages::Pages;
+    use crate::reply::Profile;
+    use crate::request::{Reader, Wants};
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_request_is_told_in_the_readers_language() {
+        let prefix = OwnPrefix::parse("/vestibule").unwrap();
+        let pages = Pages::new(&prefix, Profile::default(), &PagesSettings::default()).unwrap();
+        let headers = http::HeaderMap::from_iter([(
+            http::header::ACCEPT_LANGUAGE,
+            HeaderValue::from_static("ja"),
+        )]);
+        let reader = Reader::read(&headers, "");
+        let wants = Wants {
+            page: true,
+            frame: false,
+            redirect: false,
+            grpc: None,
+        };
+        let malformed = [
+            Malformed::Expectation,
+            Malformed::TransferCoding,
+            Malformed::Connection,
+            Malformed::Host,
+            Malformed::Hosts,
+            Malformed::NoHost,
+            Malformed::OtherHost,
+            Malformed::Asterisk,
+            Malformed::Target,
+            Malformed::ForwardedHost,
+            Malformed::ForwardedScheme,
+        ];
+        let unreadable = [
+            PathError::NotAbsolute,
+            PathError::BadEscape,
+            PathError::NotUtf8,
+            PathError::TooManyReadings,
+        ];
+        let malformed = malformed.map(Ambiguous::Malformed).into_iter();
+        let unreadable = unreadable.map(Ambiguous::Path).into_iter();
+        for why in malformed
+            .chain(unreadable)
+            .chain([Ambiguous::Method("TRACE")])
+        {
+            let reply = pages.problem(&ambiguous(&why), wants, &reader);
+            let html = reply.into_body().collect().await.unwrap().to_bytes();
+            let html = String::from_utf8(html.to_vec()).unwrap();
+            assert!(!html.contains("lang=\"en\""), "{why:?}: {html}");
+        }
+    }
 }

@@ -243,7 +243,6 @@ fn describe(parts: &mut Parts, form: FormHead) -> Option<()> {
 }
 
 fn cut_short() -> Box<Problem> {
-    Box::new(Problem::invalid_request(
-        "The request body is incomplete or malformed.",
-    ))
+    let description = "The request body is incomplete or malformed.";
+    Box::new(Problem::invalid_request(description).worded("body"))
 }

@@ -140,6 +140,14 @@ impl Language {
         self.words.get(key).map(String::as_str)
     }
 
+    /// What comes after this in the names of words.
+    #[cfg(test)]
+    pub(super) fn keys_in<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
+        self.words
+            .keys()
+            .filter_map(move |key| key.strip_prefix(start))
+    }
+
     /// The words called so with their blanks filled in; the key itself where there are none, which a
     /// test excludes for ours.
     pub(super) fn say(&self, key: &str, values: &[(&str, &str)]) -> String {

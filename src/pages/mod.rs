@@ -281,7 +281,7 @@ impl Pages {
         let sample = context! {
             return_to => "/", username => "ada", message => "…", alarm => true, again => false, remember => true,
             new_password => 8, notice => self.notice.clone(), done => "…", languages => self.offered.clone(),
-            title => "…", text => "…", detail => "…", back => "/", csrf_token => "…", login_url => "/",
+            title => "…", text => "…", detail => "…", detail_in_english => true, back => "/", csrf_token => "…", login_url => "/",
             status => 404, code => "not_found", unsent => true, target => "/", path => "/", id => "…",
             size => "…", may_reload => true, ..account::sample()
         };

@@ -83,10 +83,13 @@ impl Pages {
         let (title, text) = words.unwrap_or_default();
         let is_csrf = problem.code == "csrf_rejected";
         let tells_more = is_csrf || TOLD_IN_DETAIL.contains(&problem.code);
+        let language = self.language(reader);
+        let worded = language.and_then(|language| detail(problem, language));
         let values = context! {
             title => title,
             text => text,
-            detail => tells_more.then_some(&*problem.description),
+            detail_in_english => worded.is_none(),
+            detail => tells_more.then(|| worded.unwrap_or_else(|| problem.description.to_string())),
             back => is_csrf.then(|| problem.back.as_deref().unwrap_or("/")),
             login_url => problem.login_url.as_deref(),
             unsent => problem.unsent,
@@ -109,6 +112,14 @@ fn words(problem: &Problem, language: &Language) -> (String, String) {
         language.say(&key, &[("time", &time)])
     };
     (say("title"), say("text"))
+}
+
+/// The description; `None` where it is in English only.
+fn detail(problem: &Problem, language: &Language) -> Option<String> {
+    let key = format!("details.{}", problem.worded?);
+    language.words(&key)?;
+    let allow = problem.allow.unwrap_or_default();
+    Some(language.say(&key, &[("allow", allow)]))
 }
 
 /// A gRPC answer without messages ("Trailers-Only"): its status goes in the headers, where gRPC-Web
@@ -219,6 +230,23 @@ mod tests {
         let html = text(pages().problem(&forbidden, PAGE, &Reader::default())).await;
         for link in ["/vestibule/account", "/vestibule/logout"] {
             assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_detail_is_told_in_the_readers_language_where_it_is_no_free_text() {
+        let japanese = crate::pages::tests::reader("ja");
+        let not_here = Problem {
+            allow: Some("GET, HEAD"),
+            ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "No.")
+        };
+        let worded = not_here.clone().worded("other_methods");
+        let unknown = not_here.clone().worded("no_words_for_it");
+        let told = "<p class=\"quiet\">このアドレスで使えるメソッドはGET, HEADだけです。</p>";
+        let free = "<p class=\"quiet\" lang=\"en\">No.</p>";
+        for (problem, told) in [(worded, told), (not_here, free), (unknown, free)] {
+            let html = text(pages().problem(&problem, PAGE, &japanese)).await;
+            assert!(html.contains(told), "{html}");
         }
     }
 

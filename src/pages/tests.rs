@@ -30,7 +30,7 @@ const RESEND: ResendPage<'_> = ResendPage {
 };
 
 /// Somebody who reads this language.
-fn reader(language: &str) -> Reader {
+pub(super) fn reader(language: &str) -> Reader {
     let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, language.parse().unwrap())]);
     Reader::read(&headers, "")
 }
@@ -206,9 +206,8 @@ async fn an_installation_shows_its_name_logo_notice_and_colour() {
     assert!(pages.asset(logo).is_some());
 }
 
-/// The codes are where problems are made; admin's are told to programs only.
-#[test]
-fn every_problem_has_its_words() {
+/// The source of all rooms that make problems which people see.
+fn makers_of_problems() -> Vec<String> {
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders: Vec<_> = [
         "authenticate",
@@ -231,6 +230,35 @@ fn every_problem_has_its_words() {
             }
         }
     }
+    texts
+}
+
+#[test]
+fn every_detail_that_is_worded_has_its_words_and_no_words_are_left_over() {
+    let (languages, _) = Languages::with([]).unwrap();
+    let texts = makers_of_problems();
+    let calls = texts
+        .iter()
+        .flat_map(|text| text.split(".worded(\"").skip(1));
+    let mut names = calls.filter_map(|rest| rest.split('"').next()).peekable();
+    assert!(names.peek().is_some());
+    for name in names {
+        for language in languages.iter() {
+            let words = language.words(&format!("details.{name}"));
+            assert!(words.is_some(), "{} {name}", language.tag());
+        }
+    }
+    let english = languages.iter().next().unwrap();
+    for name in english.keys_in("details.") {
+        let literal = format!("\"{name}\"");
+        assert!(texts.iter().any(|text| text.contains(&literal)), "{name}");
+    }
+}
+
+/// The codes are where problems are made; admin's are told to programs only.
+#[test]
+fn every_problem_has_its_words() {
+    let texts = makers_of_problems();
     let (languages, _) = Languages::with([]).unwrap();
     let mut codes = std::collections::BTreeSet::new();
     for text in &texts {

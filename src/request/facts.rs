@@ -55,14 +55,55 @@ pub struct RequestFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Ambiguous {
     /// `OPTIONS *`, a second Host and the like: 400.
-    #[error("{0}")]
-    Malformed(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// A method that is never forwarded, CONNECT or TRACE: 501.
     #[error("the method {0} is not forwarded")]
     Method(&'static str),
     /// A path that cannot be read, or in too many ways: 400.
     #[error(transparent)]
     Path(#[from] PathError),
+}
+
+/// What is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// `Expect` asks for something else than we do.
+    #[error("Expect may only be 100-continue")]
+    Expectation,
+    /// `Transfer-Encoding` is not `chunked` alone.
+    #[error("Transfer-Encoding may only be chunked")]
+    TransferCoding,
+    /// `Connection` names a field that others need.
+    #[error("Connection names a field that is not hop-by-hop")]
+    Connection,
+    /// `Host` cannot be read.
+    #[error("Host is not a host")]
+    Host,
+    /// `Host` came twice, or is not text.
+    #[error("Host may come only once, as text")]
+    Hosts,
+    /// There is no `Host`.
+    #[error("a request of HTTP/1.1 needs a Host")]
+    NoHost,
+    /// The target names one host, and `Host` another.
+    #[error("the target and Host name different hosts")]
+    OtherHost,
+    /// `OPTIONS *`.
+    #[error("the target * is not forwarded")]
+    Asterisk,
+    /// The target cannot be read.
+    #[error("the target must be a path, or an http or https address without user and password")]
+    Target,
+    /// `X-Forwarded-Host` cannot be read.
+    #[error("X-Forwarded-Host must be one host")]
+    ForwardedHost,
+    /// `X-Forwarded-Proto` cannot be read.
+    #[error("X-Forwarded-Proto must be one value, http or https")]
+    ForwardedScheme,
+    /// A handshake of a WebSocket that is nearly one.
+    #[error("{0}")]
+    Handshake(&'static str),
 }
 
 impl RequestFacts {
@@ -78,7 +119,7 @@ impl RequestFacts {
         check_fields(headers)?;
         let asked = read_host(request)?;
         let path = RequestPath::read(request.uri.path())?;
-        let is_websocket = websocket::is_handshake(request).map_err(Ambiguous::Malformed)?;
+        let is_websocket = websocket::is_handshake(request).map_err(Malformed::Handshake)?;
         let peer_trusted = connection.peer.is_some_and(|peer| trusted.contains(peer));
         let (told_scheme, told_host) = if peer_trusted {
             (forwarded_scheme(headers)?, forwarded_host(headers)?)
@@ -134,15 +175,11 @@ fn check_method(method: &Method) -> Result<(), Ambiguous> {
 fn check_fields(headers: &HeaderMap) -> Result<(), Ambiguous> {
     let mut expectations = headers.get_all(EXPECT).iter();
     if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        Err(Ambiguous::Malformed("Expect may only be 100-continue"))
+        Err(Ambiguous::Malformed(Malformed::Expectation))
     } else if !is_absent_or_chunked(headers) {
-        Err(Ambiguous::Malformed(
-            "Transfer-Encoding may only be chunked",
-        ))
+        Err(Ambiguous::Malformed(Malformed::TransferCoding))
     } else if connection::names_needed_field(headers) {
-        Err(Ambiguous::Malformed(
-            "Connection names a field that is not hop-by-hop",
-        ))
+        Err(Ambiguous::Malformed(Malformed::Connection))
     } else {
         Ok(())
     }
@@ -160,22 +197,20 @@ fn is_absent_or_chunked(headers: &HeaderMap) -> bool {
 /// The host of `Host` and of the target, which must be the same (RFC 9112 §3.2).
 fn read_host(request: &Parts) -> Result<Option<Host>, Ambiguous> {
     let asked = match only(&request.headers, HOST) {
-        Ok(Some(value)) => {
-            Some(Host::parse(value).ok_or(Ambiguous::Malformed("Host is not a host"))?)
-        }
+        Ok(Some(value)) => Some(Host::parse(value).ok_or(Ambiguous::Malformed(Malformed::Host))?),
         Ok(None) => None,
-        Err(()) => return Err(Ambiguous::Malformed("Host may come only once, as text")),
+        Err(()) => return Err(Ambiguous::Malformed(Malformed::Hosts)),
     };
     if asked.is_none() && request.version == Version::HTTP_11 {
-        return Err(Ambiguous::Malformed("a request of HTTP/1.1 needs a Host"));
+        return Err(Ambiguous::Malformed(Malformed::NoHost));
     }
     let Some(named) = target_origin(request)? else {
         return Ok(asked);
     };
     match asked {
-        Some(asked) if Origin::new(named.scheme, asked.clone()) != named => Err(
-            Ambiguous::Malformed("the target and Host name different hosts"),
-        ),
+        Some(asked) if Origin::new(named.scheme, asked.clone()) != named => {
+            Err(Ambiguous::Malformed(Malformed::OtherHost))
+        }
         Some(asked) => Ok(Some(asked)),
         None => Ok(Some(named.host)),
     }
@@ -185,7 +220,7 @@ fn read_host(request: &Parts) -> Result<Option<Host>, Ambiguous> {
 fn target_origin(request: &Parts) -> Result<Option<Origin>, Ambiguous> {
     let uri = &request.uri;
     if uri.path() == "*" {
-        return Err(Ambiguous::Malformed("the target * is not forwarded"));
+        return Err(Ambiguous::Malformed(Malformed::Asterisk));
     }
     let Some(authority) = uri.authority() else {
         return Ok(None);
@@ -194,9 +229,7 @@ fn target_origin(request: &Parts) -> Result<Option<Origin>, Ambiguous> {
     let host = Host::parse(authority.as_str());
     match (scheme, host) {
         (Some(scheme), Some(host)) => Ok(Some(Origin::new(scheme, host))),
-        _ => Err(Ambiguous::Malformed(
-            "the target must be a path, or an http or https address without user and password",
-        )),
+        _ => Err(Ambiguous::Malformed(Malformed::Target)),
     }
 }
 
@@ -223,7 +256,7 @@ fn forwarded_host(headers: &HeaderMap) -> Result<Option<Host>, Ambiguous> {
     match only(headers, "x-forwarded-host") {
         Ok(None) => Ok(None),
         Ok(Some(value)) if let Some(host) = Host::parse(value) => Ok(Some(host)),
-        _ => Err(Ambiguous::Malformed("X-Forwarded-Host must be one host")),
+        _ => Err(Ambiguous::Malformed(Malformed::ForwardedHost)),
     }
 }
 
@@ -239,9 +272,9 @@ fn forwarded_scheme(headers: &HeaderMap) -> Result<Option<Scheme>, Ambiguous> {
         _ if value.eq_ignore_ascii_case("wss") => Some(Scheme::Https),
         _ => Scheme::parse(value),
     };
-    scheme.map(Some).ok_or(Ambiguous::Malformed(
-        "X-Forwarded-Proto must be one value, http or https",
-    ))
+    scheme
+        .map(Some)
+        .ok_or(Ambiguous::Malformed(Malformed::ForwardedScheme))
 }
 
 /// The value of a field that may come once; an error where it comes again or is not text.

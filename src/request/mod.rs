@@ -13,7 +13,7 @@ pub mod trust;
 pub mod wants;
 mod websocket;
 
-pub use facts::{Ambiguous, Connection, RequestFacts};
+pub use facts::{Ambiguous, Connection, Malformed, RequestFacts};
 pub use host::{Host, Origin, Scheme};
 pub use id::RequestId;
 pub use language::{LanguageTag, Reader};

@@ -100,6 +100,7 @@ fn a_problem_is_told_in_the_readers_language_and_to_programs_in_english() {
         odd.contains("<html lang=\"ja\">") && odd.contains("400 invalid_request"),
         "{odd}"
     );
+    assert!(odd.contains("2桁の16進数がありません。"), "{odd}");
 }
 
 #[test]

@@ -81,9 +81,12 @@ pub(super) async fn prove(
     match to_its_end(gateway, work).await? {
         Ok(Some(outcome)) => Ok(outcome),
         Err(OpenError::UserChanged) => Ok(Outcome::NotThem),
-        Ok(None) => Err(Box::new(Problem::unavailable(
-            "Too many people are signing in at the moment. Please try again.",
-        ))),
+        Ok(None) => {
+            let description = "Too many people are signing in at the moment. Please try again.";
+            Err(Box::new(
+                Problem::unavailable(description).worded("many_sign_ins"),
+            ))
+        }
         Err(OpenError::Store(error)) => Err(unavailable(&error)),
         Err(OpenError::TooLarge(error)) => Err(too_many_groups(&error)),
     }
