@@ -71,16 +71,25 @@ where
     if facts.is_preflight {
         return reply::empty(StatusCode::NO_CONTENT);
     }
-    let Some(language) = chosen_language(gateway, request.uri()) else {
+    let language = chosen_language(gateway, request.uri());
+    if language.is_none() && !facts.wants.redirect {
         return told(gateway, facts, rest, request).await;
-    };
+    }
+    let mut reader = facts.reader.clone();
+    if facts.wants.redirect {
+        reader = reader.asking(request.uri().query().unwrap_or_default());
+    }
+    if let Some(language) = &language {
+        reader = reader.choosing(language.clone());
+    }
     let facts = &RequestFacts {
-        reader: facts.reader.choosing(language.clone()),
+        reader,
         ..facts.clone()
     };
     let mut reply = told(gateway, facts, rest, request).await;
     // What others may keep carries no cookie.
-    if reply.headers().contains_key(CONTENT_LANGUAGE) {
+    let is_page = reply.headers().contains_key(CONTENT_LANGUAGE);
+    if let Some(language) = language.filter(|_| is_page) {
         set_cookies(&mut reply, [gateway.cookies.set_language(&language)]);
     }
     reply

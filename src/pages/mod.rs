@@ -283,7 +283,7 @@ impl Pages {
             new_password => 8, notice => self.notice.clone(), done => "…", languages => self.offered.clone(),
             title => "…", text => "…", detail => "…", detail_in_english => true, back => "/", csrf_token => "…", login_url => "/",
             status => 404, code => "not_found", unsent => true, target => "/", path => "/", id => "…",
-            size => "…", may_reload => true, ..account::sample()
+            size => "…", may_reload => true, carried => vec![("after", "…")], ..account::sample()
         };
         // What some of these hide shows where they are missing.
         let nobody = context! {

@@ -21,6 +21,9 @@ const TOLD_IN_DETAIL: [&str; 4] = [
     "temporarily_unavailable",
 ];
 
+/// What our pages are asked for by.
+const CARRIED: [&str; 3] = ["after", "form", "return_to"];
+
 /// What differs from other pages in a frame. The last one lets it show in pages that ask it of all
 /// their frames.
 const FRAME_HEADERS: [(HeaderName, &str); 3] = [
@@ -96,11 +99,21 @@ impl Pages {
             status => problem.status.as_u16(),
             code => problem.code,
             may_reload => wants.redirect && problem.status.is_server_error(),
+            languages => reader.asked().map(|_| self.offered.clone()),
+            carried => reader.asked().map(carried),
         };
         let mut reply = self.page(reader, problem.status, template, &values);
         problem.add_headers(&mut reply);
         reply
     }
+}
+
+/// What of a query says which page it is. The choice of a language takes it along.
+fn carried(query: &str) -> Vec<(String, String)> {
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    pairs
+        .filter(|(name, _)| CARRIED.contains(&&**name))
+        .collect()
 }
 
 /// Title and text.

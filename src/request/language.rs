@@ -20,6 +20,8 @@ pub struct Reader {
     chosen: Option<LanguageTag>,
     /// `Accept-Language`, read when a page is made.
     accepts: Option<HeaderValue>,
+    /// The query of the page of ours that they look at, where asking again only shows it again.
+    asked: Option<Box<str>>,
 }
 
 impl LanguageTag {
@@ -53,6 +55,7 @@ impl Reader {
         Self {
             chosen: chosen(headers, cookie),
             accepts: headers.get(ACCEPT_LANGUAGE).cloned(),
+            asked: None,
         }
     }
 
@@ -60,8 +63,21 @@ impl Reader {
     pub fn choosing(&self, language: LanguageTag) -> Self {
         Self {
             chosen: Some(language),
-            accepts: self.accepts.clone(),
+            ..self.clone()
         }
+    }
+
+    /// The same person, who asked for a page of ours with this query, and may ask again.
+    pub fn asking(&self, query: &str) -> Self {
+        Self {
+            asked: Some(query.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The query of the page that they may ask for again, in another language.
+    pub fn asked(&self) -> Option<&str> {
+        self.asked.as_deref()
     }
 
     /// Which of these languages they would rather read; `None` where they read none of them.

@@ -105,6 +105,7 @@ const PAGES: &[Page] = &[
     ("not-found", 404, |visit| {
         visit.tab.visit("/vestibule/nothing")
     }),
+    ("misread", 400, |visit| visit.tab.visit("/%zz")),
     ("unreachable", 502, |visit| visit.tab.visit("/down")),
     ("too-slow", 504, |visit| visit.tab.visit("/slow")),
 ];

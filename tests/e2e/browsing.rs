@@ -186,6 +186,23 @@ fn who_chooses_a_language_before_signing_in_still_comes_back_to_the_fragment() {
 }
 
 #[test]
+fn who_is_told_of_a_problem_at_a_page_of_ours_can_choose_a_language() {
+    let site = Site::new();
+    let browser = Browser::new(&site.url);
+    let tab = browser.tab();
+    for (path, told) in [
+        ("/vestibule/login?after=sign-in", "サインインできていません"),
+        ("/vestibule/nothing", "見つかりません"),
+    ] {
+        tab.visit(path);
+        tab.click("button", "日本語");
+        tab.sees(told);
+        tab.click("button", "English");
+        tab.waits_for("document.documentElement.lang === 'en'");
+    }
+}
+
+#[test]
 fn without_scripts_people_sign_in_and_out_and_come_back_to_a_fragment() {
     let site = Site::new();
     let browser = Browser::with(&site.url, json!({"javaScriptEnabled": false}));

@@ -104,6 +104,42 @@ fn a_problem_is_told_in_the_readers_language_and_to_programs_in_english() {
 }
 
 #[test]
+fn what_is_wrong_with_a_page_of_ours_can_be_read_in_another_language() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let gone = format!("http://{}", nobody.unwrap());
+    let gateway = Setup::new().route("/", &gone, "anyone", "").start();
+    let lost = "/vestibule/login?after=sign-in&return_to=%2Fwiki%3F%22&other=%3Cb%3E";
+    let shown = page(&gateway, lost, "en");
+    assert_eq!(shown.status, 400);
+    let html = shown.text();
+    for told in [
+        "<form method=\"get\" aria-label=\"Language\">",
+        "name=\"after\" value=\"sign-in\"",
+        "name=\"return_to\" value=\"/wiki?&quot;\"",
+        "name=\"language\" value=\"ja\"",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    assert!(!html.contains("name=\"other\""), "{html}");
+    let chosen = "/vestibule/login?after=sign-in&return_to=%2Fwiki&language=ja";
+    let chosen = page(&gateway, chosen, "en");
+    assert_eq!(chosen.status, 400);
+    assert!(chosen.text().contains("<html lang=\"ja\">"));
+    let cookie = chosen.header("set-cookie").unwrap_or_default();
+    assert!(cookie.starts_with("vestibule_language=ja; "), "{cookie}");
+
+    // To ask again would send it again, or ask the app for something else.
+    let posted = Request::post("/vestibule/nothing").navigating();
+    let posted = posted.same_origin().send(&gateway);
+    assert_eq!(posted.status, 404);
+    let of_the_app = page(&gateway, "/", "en");
+    assert_eq!(of_the_app.status, 502);
+    for other in [posted, of_the_app] {
+        assert!(!other.text().contains("name=\"language\""));
+    }
+}
+
+#[test]
 fn a_refused_sign_in_is_told_in_the_readers_language() {
     let upstream = Upstream::start();
     let gateway = Gateway::in_front_of(&upstream);
