@@ -35,12 +35,15 @@ pub(crate) fn check(data: &[u8]) -> bool {
     }
 }
 
-/// A refusal is printed: it must not show the hash. What has no digit and no capital is words.
+/// A refusal is printed: it must not show the hash. What has no digit and no capital is words, and the
+/// names of schemes are ours.
 fn says_nothing_of(text: &str, refusal: &Unsupported) {
     let said = refusal.to_string();
+    let is_name = |part: &str| Scheme::ALL.iter().any(|scheme| scheme.as_str() == part);
     let is_hash = |part: &&str| {
         let is_graphic = part.bytes().all(|b| b.is_ascii_graphic());
-        part.len() > 16 && is_graphic && part.bytes().any(|b| !b.is_ascii_lowercase())
+        let is_words = part.bytes().all(|b| b.is_ascii_lowercase()) || is_name(part);
+        part.len() > 16 && is_graphic && !is_words
     };
     for part in text.split(['$', ':']).filter(is_hash) {
         assert!(!said.contains(part), "{said}");
