@@ -23,6 +23,8 @@ use crate::identity::password::HashMemory;
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 /// For how many times what the last one took.
 const PATIENCE: u32 = 4;
+/// How long at most: somebody else's work may have been dear.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce(&mut HashMemory) + Send>;
 
@@ -73,20 +75,23 @@ impl HashingThreads {
         work: impl Fn(&mut HashMemory) -> T + Send + Sync + 'static,
     ) -> Option<T> {
         let (done, mut outcome) = oneshot::channel();
-        let (cost, work) = (Arc::clone(&self.cost), Arc::new(work));
-        let first = Arc::new(Mutex::new(Some((done, held))));
+        let cost = Arc::clone(&self.cost);
+        // Emptied by the first who is done: a job that is still queued holds no password then.
+        let open = Arc::new(Mutex::new(Some((done, held, Arc::new(work)))));
         let job = move || -> Job {
-            let (cost, work) = (Arc::clone(&cost), Arc::clone(&work));
-            let first = Arc::clone(&first);
+            let (cost, open) = (Arc::clone(&cost), Arc::clone(&open));
             Box::new(move |memory| {
-                if locked(&first).is_none() {
+                let work = locked(&open).as_ref().map(|(_, _, work)| Arc::clone(work));
+                let Some(work) = work else {
                     return;
-                }
+                };
                 let begun = processor_time();
                 let made = work(memory);
+                drop(work);
                 cost.store(processor_time().saturating_sub(begun), Ordering::Relaxed);
-                if let Some((done, held)) = locked(&first).take() {
-                    drop(held);
+                let open = locked(&open).take();
+                if let Some((done, held, work)) = open {
+                    drop((held, work));
                     // Nobody may wait for it any more.
                     let _ = done.send(made);
                 }
@@ -103,7 +108,8 @@ impl HashingThreads {
 
     fn patience(&self) -> Duration {
         let cost = Duration::from_micros(self.cost.load(Ordering::Relaxed));
-        cost.saturating_mul(PATIENCE).max(LEAST_PATIENCE)
+        cost.saturating_mul(PATIENCE)
+            .clamp(LEAST_PATIENCE, MOST_PATIENCE)
     }
 }
 
@@ -181,6 +187,7 @@ mod tests {
         let second = threads.run(held, move |_| count.fetch_add(1, Ordering::Relaxed));
         assert_eq!(second.await, Some(0));
         assert!(let_go.await.is_err(), "what was held is let go of");
+        assert_eq!(Arc::strong_count(&runs), 1, "what is queued holds nothing");
         stuck.wait();
         assert_eq!(threads.run((), move |_| policy()).await, Some(idle));
         assert_eq!(runs.load(Ordering::Relaxed), 1);
@@ -189,7 +196,13 @@ mod tests {
     #[test]
     fn work_that_costs_more_is_waited_for_longer() {
         let threads = HashingThreads::start(0).unwrap();
-        for (cost, patience) in [(0, 100), (15_000, 100), (25_000, 100), (300_000, 1200)] {
+        for (cost, patience) in [
+            (0, 100),
+            (15_000, 100),
+            (25_000, 100),
+            (200_000, 800),
+            (9_000_000, 1000),
+        ] {
             threads.cost.store(cost, Ordering::Relaxed);
             assert_eq!(threads.patience(), Duration::from_millis(patience));
         }
