@@ -27,8 +27,9 @@ pub(crate) fn check(data: &[u8]) -> bool {
         }
         Err(refusal) => {
             let is_read = stored.scheme(None).is_some();
-            // What we wrap ourselves is read and not taken over.
-            assert!(!is_read || text.starts_with("$wrap$"), "{text}");
+            // What is cheap around another hash is read and not taken over, nor is what is very long.
+            let may_differ = text.starts_with("$wrap$") || text.len() > 1024;
+            assert!(!is_read || may_differ, "{text}");
             says_nothing_of(text, &refusal);
             false
         }

@@ -132,7 +132,7 @@ impl Argon2Recipe {
     }
 
     /// As it stands in a wrapped hash.
-    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: &[u8]) -> Option<Self> {
+    pub(super) fn from_written(scheme: Scheme, costs: &[&str], salt: &[u8]) -> Option<Self> {
         let [version, memory, passes, lanes, length] = costs else {
             return None;
         };

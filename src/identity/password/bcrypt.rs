@@ -62,7 +62,7 @@ impl BcryptRecipe {
     }
 
     /// As it stands in a wrapped hash.
-    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: &[u8]) -> Option<Self> {
+    pub(super) fn from_written(scheme: Scheme, costs: &[&str], salt: &[u8]) -> Option<Self> {
         let [cost] = costs else {
             return None;
         };

@@ -90,7 +90,7 @@ impl FastRecipe {
     }
 
     /// As it stands in a wrapped hash.
-    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+    pub(super) fn from_written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
         let [rounds] = costs else {
             return None;
         };

@@ -12,6 +12,9 @@ use crate::identity::Secret;
 /// The most bytes that are looked at when somebody signs in.
 pub const LONGEST_ATTEMPT: usize = 1024;
 
+/// Longer hashes are not taken over: inside Argon2id they must still be read.
+const LONGEST_IMPORTED: usize = 1024;
+
 /// A password hash, as the store keeps it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
@@ -47,6 +50,9 @@ impl PasswordHash {
 
     /// A hash that other software made, if it is one that we can check at a bearable cost.
     pub fn imported(text: &str) -> Result<Self, Unsupported> {
+        if text.len() > LONGEST_IMPORTED {
+            return Err(Unsupported::Unknown);
+        }
         match Known::read(text, None)? {
             // It cannot be wrapped twice, and we do not make such.
             known @ Known::Wrapped(_) if known.is_weak() => Err(Unsupported::Refused(

@@ -55,6 +55,7 @@ impl<'a> Known<'a> {
             "{SSHA256}" => ldap(Scheme::Ssha256),
             "{SSHA512}" => ldap(Scheme::Ssha512),
             "{ARGON2}" => Argon2Hash::read(rest, pepper).map(Self::Argon2),
+            "{CRYPT}" if rest.starts_with(WRAP) => Err(Unsupported::Unknown),
             "{CRYPT}" if rest.starts_with('$') => Self::read_modular(rest, pepper),
             "{CRYPT}" => Err(refused_des(rest).unwrap_or(Unsupported::Unknown)),
             _ => Err(Unsupported::Unknown),

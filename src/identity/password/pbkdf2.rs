@@ -1,6 +1,7 @@
 //! PBKDF2 (RFC 8018), as Werkzeug, Django, passlib and ASP.NET Identity write it.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use aws_lc_rs::pbkdf2::{
     self, Algorithm, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512,
@@ -12,6 +13,8 @@ use super::text;
 
 /// Five times what is common today: some seconds.
 const MOST_WORK: usize = 5_000_000;
+/// The lengths of output that are written. What is shorter is easily hit upon.
+const OUTPUT: RangeInclusive<usize> = 16..=64;
 
 /// How PBKDF2 makes a hash of a password.
 pub(super) struct Pbkdf2Recipe {
@@ -167,7 +170,11 @@ impl Pbkdf2Recipe {
         salt: Vec<u8>,
         length: usize,
     ) -> Result<Self, Unsupported> {
-        let iterations = NonZeroU32::new(iterations).ok_or(Unsupported::Malformed(scheme))?;
+        let malformed = Unsupported::Malformed(scheme);
+        if !OUTPUT.contains(&length) {
+            return Err(malformed);
+        }
+        let iterations = NonZeroU32::new(iterations).ok_or(malformed)?;
         let runs = usize::try_from(iterations.get()).unwrap_or(usize::MAX);
         if runs.saturating_mul(length.div_ceil(digest.block)) > MOST_WORK {
             return Err(Unsupported::TooCostly(scheme));
@@ -182,7 +189,7 @@ impl Pbkdf2Recipe {
     }
 
     /// As it stands in a wrapped hash.
-    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+    pub(super) fn from_written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
         let [name, iterations, length] = costs else {
             return None;
         };

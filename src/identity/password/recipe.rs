@@ -58,21 +58,21 @@ impl Recipe {
         let (costs, salt) = (costs.as_slice(), text::base64_url(parts.next()?)?);
         match scheme {
             Scheme::Argon2id | Scheme::Argon2i | Scheme::Argon2d => {
-                Argon2Recipe::written(scheme, costs, &salt).map(Self::Argon2)
+                Argon2Recipe::from_written(scheme, costs, &salt).map(Self::Argon2)
             }
             Scheme::Bcrypt | Scheme::DjangoBcryptSha256 | Scheme::WordpressBcrypt => {
-                BcryptRecipe::written(scheme, costs, &salt).map(Self::Bcrypt)
+                BcryptRecipe::from_written(scheme, costs, &salt).map(Self::Bcrypt)
             }
             Scheme::WerkzeugScrypt | Scheme::DjangoScrypt | Scheme::PasslibScrypt => {
-                ScryptRecipe::written(scheme, costs, salt).map(Self::Scrypt)
+                ScryptRecipe::from_written(scheme, costs, salt).map(Self::Scrypt)
             }
             Scheme::WerkzeugPbkdf2
             | Scheme::DjangoPbkdf2
             | Scheme::PasslibPbkdf2
             | Scheme::AspNetV2
-            | Scheme::AspNetV3 => Pbkdf2Recipe::written(scheme, costs, salt).map(Self::Pbkdf2),
+            | Scheme::AspNetV3 => Pbkdf2Recipe::from_written(scheme, costs, salt).map(Self::Pbkdf2),
             Scheme::Sha256Crypt | Scheme::Sha512Crypt => {
-                ShaCryptRecipe::written(scheme, costs, salt).map(Self::ShaCrypt)
+                ShaCryptRecipe::from_written(scheme, costs, salt).map(Self::ShaCrypt)
             }
             Scheme::WerkzeugPlain | Scheme::Wrapped => None,
             Scheme::Md5Crypt
@@ -86,7 +86,7 @@ impl Recipe {
             | Scheme::WerkzeugHmacSha256
             | Scheme::WerkzeugHmacSha512
             | Scheme::Md5
-            | Scheme::Sha1 => FastRecipe::written(scheme, costs, salt).map(Self::Fast),
+            | Scheme::Sha1 => FastRecipe::from_written(scheme, costs, salt).map(Self::Fast),
         }
     }
 
@@ -267,6 +267,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_over_can_be_read_inside_argon2_however_long_its_salt_is() {
+        let hash = |salt: usize| {
+            let output = "00".repeat(64);
+            format!("scrypt:2048:8:1${}${output}", "s".repeat(salt))
+        };
+        let rest = hash(0).len();
+        let longest = PasswordHash::imported(&hash(1024 - rest)).unwrap();
+        let wrapped = longest.wrapped(&HashPolicy::default(), &[7; 16]);
+        assert_eq!(wrapped.scheme(None), Some(Scheme::Wrapped));
+        assert!(PasswordHash::imported(&hash(1025 - rest)).is_err());
+    }
+
+    #[test]
     fn what_is_written_of_a_wrapped_hash_is_within_the_bounds_of_any() {
         let outer = "$argon2id$v=19$m=19456,t=2,p=1$aI1RKoXwXiullLJ2LsUYow$2wCM69YGriuKcgKlj18usLzUQjKxH9DhChhqhZvLJ9E";
         let salt = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -278,15 +291,20 @@ mod tests {
             ("werkzeug-scrypt$14,8,1,64", true),
             ("werkzeug-scrypt$24,8,1,64", false),
             ("werkzeug-scrypt$14,8,1,65", false),
+            ("werkzeug-scrypt$14,8,1,1", false),
             ("django-pbkdf2$sha256,1000,32", true),
             ("django-pbkdf2$sha256,5000001,32", false),
             ("django-pbkdf2$sha256,1000,5000001", false),
+            ("django-pbkdf2$sha256,1,65", false),
+            ("django-pbkdf2$sha256,1000,1", false),
+            ("django-pbkdf2$sha256,1000,0", false),
             ("django-pbkdf2$md5,1000,16", false),
             ("sha512-crypt$5000", true),
             ("sha512-crypt$1000001", false),
             ("argon2i$19,1024,3,1,32", true),
             ("argon2i$19,1048577,1,1,32", false),
             ("argon2i$19,1024,3,1,65", false),
+            ("argon2i$19,1024,3,1,9", false),
             ("argon2i$19,1024,3,1", false),
             ("phpass$262145", false),
             ("werkzeug-plain$1", false),

@@ -1,5 +1,7 @@
 //! scrypt (RFC 7914), as Werkzeug, Django and passlib write it.
 
+use std::ops::RangeInclusive;
+
 use scrypt::Params;
 
 use super::recipe::{MadeHash, Recipe, Written};
@@ -12,8 +14,8 @@ const MOST_WORK: u64 = 1 << 23;
 /// OWASP's sets of equal strength, with an r of 8: with this logarithm of N, at least this p.
 const ENOUGH: [(u8, u32); 5] = [(17, 1), (16, 2), (15, 3), (14, 5), (13, 10)];
 const ENOUGH_R: u32 = 8;
-/// The longest output that is written.
-const LONGEST: usize = 64;
+/// The lengths of output that are written. What is shorter is easily hit upon.
+const OUTPUT: RangeInclusive<usize> = 16..=64;
 
 /// How scrypt makes a hash of a password.
 pub(super) struct ScryptRecipe {
@@ -101,7 +103,7 @@ impl ScryptRecipe {
         length: usize,
     ) -> Result<Self, Unsupported> {
         let malformed = Unsupported::Malformed(scheme);
-        if cost.log_n == 0 || cost.r == 0 || cost.p == 0 || length > LONGEST {
+        if cost.log_n == 0 || cost.r == 0 || cost.p == 0 || !OUTPUT.contains(&length) {
             return Err(malformed);
         }
         let n = 1u64.checked_shl(cost.log_n).unwrap_or(u64::MAX);
@@ -120,7 +122,7 @@ impl ScryptRecipe {
     }
 
     /// As it stands in a wrapped hash.
-    pub(super) fn written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
+    pub(super) fn from_written(scheme: Scheme, costs: &[&str], salt: Vec<u8>) -> Option<Self> {
         let [log_n, r, p, length] = costs else {
             return None;
         };
