@@ -102,11 +102,7 @@ impl LocalLogin {
             Ok(admitted) => admitted,
             Err(refused) => return Ok(refused),
         };
-        let queue = match ticket.is_of_known_device() {
-            true => Queue::Known,
-            false => Queue::Strangers,
-        };
-        let outcome = self.check(account, password, queue).await;
+        let outcome = self.check(account, password, queue_of(&ticket)).await;
         match &outcome {
             SignIn::Accepted(_) | SignIn::ChangeDue(_) => self.defence.succeeded(&ticket),
             SignIn::Refused(_, user) => self.defence.failed(&ticket, caller, user.as_ref()),
@@ -116,24 +112,19 @@ impl LocalLogin {
     }
 
     /// A place for the attempt, and whose account it is; or why there is none. Nobody is looked up for an
-    /// attempt that must wait or that nobody has time for, unless a device says that it is known.
+    /// attempt that must wait or that nobody has time for: its refusal costs little, and its time does not
+    /// tell whether the name is anybody's.
     async fn admit(
         &self,
         name: &str,
         caller: &Caller,
     ) -> Result<Result<(Ticket, Option<Account>), SignIn>, StoreError> {
-        if caller.device.is_some() {
-            let account = self.find(name).await?;
-            let user = account.as_ref().map(|account| &account.user);
-            let asked = self.defence.ask(name, caller, user).await;
-            let asked = asked.map_err(SignIn::Throttled);
-            return Ok(asked.map(|ticket| (ticket, account)));
-        }
-        let ticket = match self.defence.ask(name, caller, None).await {
+        let is_known = self.is_known(name, caller).await;
+        let ticket = match self.defence.ask(name, caller, is_known) {
             Ok(ticket) => ticket,
             Err(wait) => return Ok(Err(SignIn::Throttled(wait))),
         };
-        if self.hasher.is_full(Queue::Strangers) {
+        if self.hasher.is_full(queue_of(&ticket)) {
             self.defence.turned_away(&ticket, caller);
             return Ok(Err(SignIn::Busy(Busy)));
         }
@@ -144,6 +135,16 @@ impl LocalLogin {
                 Err(error)
             }
         }
+    }
+
+    /// Whether it is the name of whoever was signed in on the caller's device before.
+    async fn is_known(&self, name: &str, caller: &Caller) -> bool {
+        let Some(owner) = self.defence.owner_of_device(caller).await else {
+            return false;
+        };
+        let owner = self.directory.user(owner).await.ok().flatten();
+        let name = UserName::parse(name).ok();
+        owner.is_some_and(|owner| Some(owner.name) == name)
     }
 
     async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
@@ -243,6 +244,13 @@ impl LocalLogin {
     }
 }
 
+fn queue_of(ticket: &Ticket) -> Queue {
+    match ticket.is_of_known_device() {
+        true => Queue::Known,
+        false => Queue::Strangers,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -254,6 +262,7 @@ mod tests {
     use crate::observe::metrics::Metrics;
     use crate::observe::{Audit, Source};
     use crate::store::NewUser;
+    use crate::store::measured::MeasuredDirectory;
     use crate::store::memory::MemoryStore;
 
     fn secret(text: &str) -> Secret<String> {
@@ -302,6 +311,48 @@ mod tests {
             assert_eq!(throttled.count(), 995, "{name}");
             assert_eq!(hasher.hashes(), 5, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn t_39_nobody_is_looked_up_by_a_name_before_there_is_time_for_them() {
+        let store = house(&[
+            ("ada", PasswordTerm::Lasting),
+            ("bob", PasswordTerm::Lasting),
+        ])
+        .await;
+        let (metrics, defence) = (Metrics::new(), defence(&store).await);
+        let counted = Arc::new(MeasuredDirectory::new(store.clone(), &metrics.store));
+        let login = LocalLogin {
+            directory: counted,
+            ..defended(&store, Hasher::full(), defence)
+        };
+        let ada = store.account(UserName::parse("ada").unwrap()).await;
+        let ada = ada.unwrap().unwrap().user;
+        let her_device = login.remember(&caller(), &ada).await;
+        let devices = [None, Some(DeviceId::fresh()), her_device];
+        for (device, name) in devices
+            .iter()
+            .flat_map(|device| ["ada", "bob", "nobody"].map(|name| (device, name)))
+        {
+            let caller = Caller {
+                device: device.clone(),
+                ..caller()
+            };
+            for _ in 0..8 {
+                let outcome = login.sign_in(name, secret("wrong"), &caller).await;
+                assert!(matches!(
+                    outcome,
+                    Ok(SignIn::Busy(_) | SignIn::Throttled(_))
+                ));
+            }
+        }
+        // One lookup is told of: this.
+        let ada = login.directory.account(UserName::parse("ada").unwrap());
+        assert!(ada.await.unwrap().is_some());
+        let told = metrics.open_metrics().unwrap();
+        let lookups = |line: &&str| line.contains("_count{operation=\"account\"");
+        let lookups = told.lines().find(lookups).unwrap();
+        assert!(lookups.ends_with(" 1"), "{lookups}");
     }
 
     /// Seconds that the test lets pass.

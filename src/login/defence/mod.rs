@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::LoginSettings;
-use crate::identity::{Secret, User};
+use crate::identity::{Secret, User, UserId};
 use crate::observe::{Audit, Event, Source};
 use crate::store::{AccountMark, Defences, StoreError};
 
@@ -100,17 +100,12 @@ impl Defence {
         }
     }
 
-    /// A place for an attempt, or how long there is none. `user`: whose name was typed.
-    pub async fn ask(
-        &self,
-        typed: &str,
-        caller: &Caller,
-        user: Option<&User>,
-    ) -> Result<Ticket, Duration> {
+    /// A place for an attempt, or how long there is none. `is_known`: whose name was typed was signed in
+    /// on the caller's device before.
+    pub fn ask(&self, typed: &str, caller: &Caller, is_known: bool) -> Result<Ticket, Duration> {
         self.warn_of_unknown(caller.address);
         let marker = &self.shared.marker;
         let account = marker.account(typed);
-        let is_known = self.knows(caller, user).await;
         let device = caller.device.as_ref().filter(|_| is_known);
         let asker = Asker {
             account,
@@ -124,6 +119,14 @@ impl Defence {
             self.note_failure(caller, now);
         }
         asked
+    }
+
+    /// Who was signed in on the caller's device before. A store that cannot tell makes strangers of
+    /// everybody.
+    pub async fn owner_of_device(&self, caller: &Caller) -> Option<UserId> {
+        let device = caller.device.as_ref()?.hash();
+        let owner = self.shared.store.owner_of_device(device).await;
+        owner.ok().flatten()
     }
 
     /// It was not them.
@@ -161,9 +164,9 @@ impl Defence {
 
     /// Knows the caller's device from now on, for another year; a new one where it was not known.
     pub async fn remember(&self, caller: &Caller, user: &User) -> Option<DeviceId> {
-        let known = match self.knows(caller, Some(user)).await {
-            true => caller.device.clone(),
-            false => None,
+        let known = match self.owner_of_device(caller).await {
+            Some(owner) if owner == user.id => caller.device.clone(),
+            _ => None,
         };
         let device = known.unwrap_or_else(DeviceId::fresh);
         let store = &self.shared.store;
@@ -229,17 +232,6 @@ impl Defence {
             self.counts().not_kept(&changed);
         }
         kept
-    }
-
-    /// Whether the user was signed in on the caller's device before. A store that cannot tell makes
-    /// strangers of everybody.
-    async fn knows(&self, caller: &Caller, user: Option<&User>) -> bool {
-        let Some(device) = &caller.device else {
-            return false;
-        };
-        let owner = self.shared.store.owner_of_device(device.hash()).await;
-        let owner = owner.ok().flatten();
-        owner.is_some_and(|owner| user.is_some_and(|user| user.id == owner))
     }
 
     /// Once: there may be no proxy to name.
