@@ -108,11 +108,13 @@ impl Pages {
     }
 }
 
-/// What of a query says which page it is. The choice of a language takes it along.
+/// What of a query says which page it is, each once. The choice of a language takes it along.
 fn carried(query: &str) -> Vec<(String, String)> {
-    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    let first =
+        |name: &&str| form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == **name);
+    let pairs = CARRIED.iter().filter_map(first);
     pairs
-        .filter(|(name, _)| CARRIED.contains(&&**name))
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect()
 }
 
