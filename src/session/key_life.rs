@@ -124,6 +124,19 @@ fn order(key: &Key) -> (Timestamp, Timestamp, bool, &str) {
     (key.signs_from, key.created_at, is_good, &key.kid)
 }
 
+/// Whether a process whose clock is ahead of ours may sign with the key already.
+pub fn may_be_in_use(key: &Key, now: Timestamp) -> bool {
+    key.signs_from <= now + EARLY
+}
+
+/// Whether a key that waits is of another algorithm than what is configured, and nobody signs with it.
+pub fn is_dropped(settings: &KeySettings, now: Timestamp) -> impl Fn(&Life<'_>) -> bool {
+    move |next| {
+        let is_wanted = next.key.algorithm == settings.algorithm_for(next.key.purpose);
+        !is_wanted && !may_be_in_use(next.key, now)
+    }
+}
+
 /// Whether a key of this purpose is due at `now`, because the one in use is old or of another algorithm
 /// than what is configured (`follow_algorithm`).
 pub fn due(
@@ -145,12 +158,13 @@ pub fn due(
     if !purpose.is_replaced() {
         return Due::default();
     }
-    let drop_next = follow_algorithm && in_state(KeyState::Next).any(|next| !is_wanted(next));
-    let has_next = !drop_next && in_state(KeyState::Next).next().is_some();
+    let drop_next = follow_algorithm && in_state(KeyState::Next).any(is_dropped(settings, now));
+    let has_next = in_state(KeyState::Next).any(|next| is_wanted(next) || !follow_algorithm);
+    let in_use = in_state(KeyState::Next).find(|next| may_be_in_use(next.key, now));
     let soonest = turn(&lives, now + settings.publish_ahead);
     let signs_from = if has_next {
         None
-    } else if follow_algorithm && !is_wanted(active) {
+    } else if follow_algorithm && !is_wanted(in_use.unwrap_or(active)) {
         Some(soonest)
     } else {
         settings.interval(purpose).and_then(|interval| {
@@ -392,6 +406,16 @@ mod tests {
         assert_eq!(of(&done, &settings, true), (false, None));
         // And back, before it was used.
         assert_eq!(of(&done, &SETTINGS, true), (true, None));
+        // Another process may sign already with one that begins within a minute: it stays.
+        let [old, wanted] = done;
+        for (begins, expected) in [(60, (false, soon)), (61, (true, None))] {
+            let signs_from = at(DAY + begins);
+            let next = Key {
+                signs_from,
+                ..wanted.clone()
+            };
+            assert_eq!(of(&[old.clone(), next], &SETTINGS, true), expected);
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::session::key::{Key, KeyPurpose};
-use crate::session::key_life::{EARLY, KeySettings, KeyState, Life, due, follows, lives, turn};
+use crate::session::key_life::{
+    KeySettings, KeyState, Life, due, follows, is_dropped, lives, may_be_in_use, turn,
+};
 
 /// When a key signs that is to sign at once: every process has read it by then.
 const LEAD: Duration = Duration::from_secs(3);
@@ -84,9 +86,8 @@ pub fn tend(
     for purpose in KeyPurpose::ALL {
         let due = due(keys, purpose, settings, follow_algorithm, now);
         for life in lives(keys, purpose, settings, now) {
-            let is_unwanted = life.key.algorithm != settings.algorithm_for(purpose);
-            let is_dropped = due.drop_next && life.state == KeyState::Next && is_unwanted;
-            if is_dropped || life.state == KeyState::Gone {
+            let is_next = due.drop_next && life.state == KeyState::Next;
+            if (is_next && is_dropped(settings, now)(&life)) || life.state == KeyState::Gone {
                 plan.drop.push(life.key.clone());
             }
         }
@@ -163,7 +164,7 @@ pub fn revoke(
             return Err(Refusal::Over(kid.to_owned()));
         }
         // Nothing was made with it yet, also by a clock that is ahead of this one.
-        Some(KeyState::Next) if key.signs_from > now + EARLY => plan.drop.push(key.clone()),
+        Some(KeyState::Next) if !may_be_in_use(key, now) => plan.drop.push(key.clone()),
         Some(KeyState::Retired) => plan.revoke = Some(key.clone()),
         Some(KeyState::Active | KeyState::Next) => {
             plan.revoke = Some(key.clone());
