@@ -146,6 +146,8 @@ pub(super) enum Value {
     Text(String),
     /// Several.
     List(Vec<String>),
+    /// What has members; its name, where it has one.
+    Object(Option<String>),
 }
 
 /// Which column is what.
@@ -282,15 +284,17 @@ impl Columns {
 impl Value {
     fn text(self) -> Option<String> {
         match self {
-            Self::Text(text) if !text.trim().is_empty() => Some(text),
+            Self::Text(text) | Self::Object(Some(text)) if !text.trim().is_empty() => Some(text),
             _ => None,
         }
     }
 
     fn list(self) -> Vec<String> {
         let all = match self {
-            Self::Nothing => Vec::new(),
-            Self::Text(text) => text.split([';', '|', ',']).map(str::to_owned).collect(),
+            Self::Nothing | Self::Object(None) => Vec::new(),
+            Self::Text(text) | Self::Object(Some(text)) => {
+                text.split([';', '|', ',']).map(str::to_owned).collect()
+            }
             Self::List(all) => all,
         };
         let trimmed = all.iter().map(|group| group.trim());
@@ -298,9 +302,13 @@ impl Value {
         named.map(str::to_owned).collect()
     }
 
-    /// Yes or no; nothing is no, as it was for the app.
+    /// Yes or no; nothing is no, as it was for the app. A list or an object may mean either.
     fn flag(self) -> Option<bool> {
-        let text = self.text().unwrap_or_default();
+        let text = match self {
+            Self::Nothing => return Some(false),
+            Self::Text(text) => text,
+            Self::List(_) | Self::Object(_) => return None,
+        };
         match text.trim().to_ascii_lowercase().as_str() {
             "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
             "" | "0" | "false" | "f" | "no" | "n" | "off" => Some(false),

@@ -117,6 +117,7 @@ fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::Nothing,
         Json::Array(items) => Value::List(items.into_iter().filter_map(named).collect()),
+        object @ Json::Object(_) => Value::Object(named(object)),
         other => named(other).map_or(Value::Nothing, Value::Text),
     }
 }
@@ -178,6 +179,35 @@ mod tests {
             ),
         ] {
             assert_eq!(told(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_null_and_an_absent_member_say_that_nobody_is_shut_out() {
+        for (member, expected) in [
+            ("", "1 ada  Active"),
+            (", \"banned\": null", "1 ada  Active"),
+            (", \"banned\": true", "1 ada  Disabled"),
+        ] {
+            let text = format!("[{{\"username\": \"ada\", \"active\": true{member}}}]");
+            assert_eq!(told(&text), [expected], "{text}");
+        }
+        for block in [
+            "{\"until\": \"2030\"}",
+            "{\"name\": \"no\"}",
+            "{}",
+            "[\"spam\"]",
+            "[]",
+            "[null]",
+            "\"since 2020\"",
+        ] {
+            for flag in ["banned", "is_active"] {
+                let text =
+                    format!("[{{\"username\": \"ada\", \"active\": true, \"{flag}\": {block}}}]");
+                let told = told(&text).join("\n");
+                assert!(told.starts_with("1: what "), "{text}: {told}");
+                assert!(told.contains("neither true nor false"), "{told}");
+            }
         }
     }
 
