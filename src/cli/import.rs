@@ -56,7 +56,8 @@ pub(super) struct Import {
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
     /// Which column is what, where its name does not tell: name, password, email, display_name,
-    /// first_name, last_name, groups, active, disabled.
+    /// first_name, last_name, groups, active, disabled. Several may be active, or disabled: once one
+    /// is named, only those that are named count, so name them all.
     #[arg(long, value_name = "WHAT=COLUMN,…", value_delimiter = ',', value_parser = column)]
     columns: Vec<(Field, String)>,
     /// Apache's file of groups, for an htpasswd file.

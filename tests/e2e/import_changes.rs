@@ -111,3 +111,19 @@ fn users_whom_the_file_shuts_out_are_named() {
     let log = fs::read_to_string(house.folder().join("audit.log")).unwrap();
     assert_eq!(log.matches("\"user_disabled\"").count(), 1, "{log}");
 }
+
+#[test]
+fn a_column_that_is_left_out_because_another_was_named_is_told() {
+    let house = House::new();
+    let table = table("username,password,banned,deleted", &["ann,HASH,0,1"]);
+    house.file("users.csv", &table);
+    let named = ["users.csv", "--dry-run", "--columns", "disabled=banned"];
+    let told = "  left out, as --columns names others of their kind: deleted\n";
+    let dry = house.import(&named).expect_success();
+    assert!(dry.out.contains(told), "{}", dry.out);
+    let json = house.import(&[&named[..], &["--json"]].concat());
+    let json: Value = serde_json::from_str(&json.expect_success().out).unwrap();
+    assert_eq!(json["left_out_columns"], json!(["deleted"]));
+    let all = house.import(&["users.csv", "--dry-run"]).expect_success();
+    assert!(!all.out.contains("left out"), "{}", all.out);
+}

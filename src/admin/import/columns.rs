@@ -226,9 +226,13 @@ impl Columns {
         let is_unused =
             |(at, _): &(usize, &String)| !self.found.iter().any(|(_, taken)| taken == at);
         let unused = header.iter().enumerate().filter(is_unused);
+        let unused = unused.map(|(_, column)| shown(column).to_owned());
+        // They are taken, unless somebody named another of their kind.
+        let (left_out, unused) = unused.partition(|column| is_usual_flag(column));
         Reading {
             used: self.found.iter().filter_map(used).collect(),
-            unused: unused.map(|(_, column)| shown(column).to_owned()).collect(),
+            unused,
+            left_out,
             ..Reading::default()
         }
     }
@@ -268,7 +272,8 @@ impl Columns {
                 let field = field.as_str();
                 format!(
                     "what {name} says of whether they are {field} is neither true nor false: \
-                     --columns {field}=COLUMN takes another"
+                     --columns {field}=COLUMN takes another, and only those of the kind that are \
+                     named: name all that count"
                 )
             })?;
             said = match (field, is_set, said) {
@@ -349,6 +354,13 @@ pub(super) fn is_usual(name: &str) -> bool {
     FIELDS
         .iter()
         .any(|(_, names)| names.contains(&name.as_str()))
+}
+
+/// Whether columns are called so that tell whether somebody may sign in.
+fn is_usual_flag(name: &str) -> bool {
+    let name = plain(name);
+    let mut flags = FIELDS.iter().filter(|(field, _)| field.is_flag());
+    flags.any(|(_, names)| names.contains(&name.as_str()))
 }
 
 /// A column's name in the spelling of the table above.
@@ -506,6 +518,27 @@ mod tests {
             let record = columns.record(1, &all).unwrap();
             assert_eq!(record.said, said, "{names:?}: {values}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_because_another_of_its_kind_was_named_is_known() {
+        let header = header(&["username", "id", "active", "Banned", "is_deleted"]);
+        for (named, left_out) in [
+            (&[][..], &[][..]),
+            (&[(Field::Disabled, "Banned")], &["is_deleted"]),
+            (&[(Field::Disabled, "is_deleted")], &["Banned"]),
+            (&[(Field::Active, "id")], &["active"]),
+        ] {
+            let named = named
+                .iter()
+                .map(|(field, name)| (*field, (*name).to_owned()));
+            let columns = choose(&header, &named.collect()).unwrap();
+            assert_eq!(columns.reading(&header).left_out, left_out);
+        }
+        let columns = choose(&header, &Vec::new()).unwrap();
+        let values = ["ada", "1", "1", "perhaps"].map(|text| Value::Text(text.to_owned()));
+        let fault = columns.record(1, &values).unwrap_err().what;
+        assert!(fault.contains("name all that count"), "{fault}");
     }
 
     #[test]

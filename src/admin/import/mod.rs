@@ -81,6 +81,8 @@ pub struct Reading {
     pub used: Vec<(Field, String)>,
     /// Which columns say nothing that is kept.
     pub unused: Vec<String>,
+    /// Which columns would say whether somebody may sign in, had nobody named others that do.
+    pub left_out: Vec<String>,
     /// How many other things of which kind were left alone.
     pub others: Vec<(String, usize)>,
 }

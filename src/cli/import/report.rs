@@ -29,6 +29,7 @@ pub(super) struct Found {
     users: usize,
     used: Vec<(Field, String)>,
     unused: Vec<String>,
+    left_out: Vec<String>,
     others: Vec<(String, usize)>,
 }
 
@@ -41,6 +42,7 @@ struct Facts<'r> {
     table: Option<&'r str>,
     columns: BTreeMap<&'static str, Vec<&'r str>>,
     unused_columns: &'r [String],
+    left_out_columns: &'r [String],
     other_records: BTreeMap<&'r str, usize>,
     dry_run: bool,
     imported: bool,
@@ -76,6 +78,7 @@ impl Found {
             users: reading.records.len() + reading.faults.len(),
             used: reading.used.clone(),
             unused: reading.unused.clone(),
+            left_out: reading.left_out.clone(),
             others: reading.others.clone(),
         }
     }
@@ -114,6 +117,7 @@ impl Report<'_> {
             table: self.input.table.as_deref(),
             columns,
             unused_columns: &self.found.unused,
+            left_out_columns: &self.found.left_out,
             other_records: others
                 .map(|(what, count)| (what.as_str(), *count))
                 .collect(),
@@ -147,11 +151,16 @@ impl Report<'_> {
         if !pairs.is_empty() {
             text.push_str(&format!("  taken: {}\n", pairs.join(", ")));
         }
-        if !self.found.unused.is_empty() {
-            text.push_str(&format!(
-                "  not needed: {}\n",
-                shown(&self.found.unused.join(", "))
-            ));
+        for (title, columns) in [
+            (
+                "left out, as --columns names others of their kind",
+                &self.found.left_out,
+            ),
+            ("not needed", &self.found.unused),
+        ] {
+            if !columns.is_empty() {
+                text.push_str(&format!("  {title}: {}\n", shown(&columns.join(", "))));
+            }
         }
         for (what, count) in &self.found.others {
             let what = shown(what);
