@@ -127,3 +127,36 @@ fn a_column_that_is_left_out_because_another_was_named_is_told() {
     let all = house.import(&["users.csv", "--dry-run"]).expect_success();
     assert!(!all.out.contains("left out"), "{}", all.out);
 }
+
+#[test]
+fn whoever_a_rule_names_and_who_is_new_or_enabled_again_is_told_with_what_it_opens() {
+    let upstream = Upstream::start();
+    let rule = "{ users = [\"ada\", \"root\", \"eve\"] }";
+    let setup = Setup::in_front_of(&upstream)
+        .route("/admin", &upstream.url(), rule, "")
+        .user("eve", &[]);
+    let house = House::of(setup, upstream);
+    disable(&house, "ada");
+    let rows = ["ada,HASH,1", "root,HASH,1", "bob,HASH,1", "eve,HASH,1"];
+    let table = table("username,password,active", &rows);
+    house.file("users.csv", &table);
+    let update = ["users.csv", "--on-conflict", "update"];
+    let dry = house.import(&[&update[..], &["--dry-run"]].concat());
+    let json = house.import(&[&update[..], &["--dry-run", "--json"]].concat());
+    let done = house.import(&update).expect_success();
+    for said in [&dry.out, &done.out] {
+        let told = "new or enabled again, and named in rules: 2\n  \
+               USER  NAMED IN THE RULE OF ROUTE\n  \
+               ada   /admin\n  \
+               root  /admin\n";
+        assert!(said.contains(told), "{said}");
+    }
+    let json: Value = serde_json::from_str(&json.expect_success().out).unwrap();
+    assert_eq!(
+        json["named_in_rules"],
+        json!([
+            {"user": "ada", "routes": ["/admin"]},
+            {"user": "root", "routes": ["/admin"]}
+        ])
+    );
+}

@@ -20,6 +20,7 @@ const MOST_NAMED: usize = 5;
 pub(super) struct Changes {
     groups_gained: Vec<Group>,
     groups_lost: Vec<Group>,
+    named_in_rules: Vec<Named>,
     enabled_again: Vec<String>,
     stay_disabled: Vec<String>,
     disabled_now: Vec<String>,
@@ -35,6 +36,14 @@ struct Group {
     routes: Vec<String>,
 }
 
+/// Somebody who was not there to be let in, and whom rules name.
+#[derive(Serialize)]
+struct Named {
+    user: String,
+    /// The routes whose rules name them.
+    routes: Vec<String>,
+}
+
 impl Changes {
     /// By these steps, where there are these routes.
     pub(super) fn of(steps: &[Step], routes: &[RouteSettings]) -> Self {
@@ -47,6 +56,7 @@ impl Changes {
         Self {
             groups_gained: groups(gained, routes),
             groups_lost: groups(lost, routes),
+            named_in_rules: named_in_rules(steps, routes),
             enabled_again: of_state(State::EnabledAgain),
             stay_disabled: of_state(State::StaysDisabled),
             disabled_now: of_state(State::DisabledNow),
@@ -59,6 +69,7 @@ impl Changes {
         let mut text = String::new();
         text.push_str(&table("groups that they get into", &self.groups_gained));
         text.push_str(&table("groups that they get out of", &self.groups_lost));
+        text.push_str(&openings(&self.named_in_rules));
         let enabled = "enabled again: disabled here, and the file says that they are active";
         // All of them: whoever was shut out is let in.
         text.push_str(&list(enabled, &self.enabled_again, usize::MAX));
@@ -96,20 +107,55 @@ fn groups<'s>(
     let groups = users.into_iter().map(|(group, users)| Group {
         group: group.to_string(),
         users,
-        routes: opened(group, routes),
+        routes: naming(
+            routes,
+            |rule| matches!(rule, Rule::Members { groups, .. } if groups.contains(group)),
+        ),
     });
     let mut groups: Vec<Group> = groups.collect();
     groups.sort_by_key(|group| group.routes.is_empty());
     groups
 }
 
-/// The routes whose rules name this group.
-fn opened(group: &GroupName, routes: &[RouteSettings]) -> Vec<String> {
+/// Those who are new, or enabled again, and who are in a rule by their own name: it has waited for
+/// whoever comes with it.
+fn named_in_rules(steps: &[Step], routes: &[RouteSettings]) -> Vec<Named> {
+    let coming = steps
+        .iter()
+        .filter(|step| !step.is_update || step.effect.state == State::EnabledAgain);
+    let named = coming.map(|step| Named {
+        user: step.name.to_string(),
+        routes: naming(
+            routes,
+            |rule| matches!(rule, Rule::Members { users, .. } if users.contains(&step.name)),
+        ),
+    });
+    named.filter(|named| !named.routes.is_empty()).collect()
+}
+
+/// The routes whose rules are so.
+fn naming(routes: &[RouteSettings], is_so: impl Fn(&Rule) -> bool) -> Vec<String> {
     let routes = routes.iter().map(|settings| &settings.route);
-    let opened = routes.filter(
-        |route| matches!(&route.rule, Rule::Members { groups, .. } if groups.contains(group)),
+    let naming = routes.filter(|route| is_so(&route.rule));
+    naming.map(|route| route.name.as_str().to_owned()).collect()
+}
+
+/// All of them: each name opens something.
+fn openings(named: &[Named]) -> String {
+    if named.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["USER", "NAMED IN THE RULE OF ROUTE"].map(str::to_owned)];
+    rows.extend(
+        named
+            .iter()
+            .map(|named| [named.user.clone(), named.routes.join(", ")]),
     );
-    opened.map(|route| route.name.as_str().to_owned()).collect()
+    let table = columns("  ", &rows);
+    format!(
+        "\nnew or enabled again, and named in rules: {}\n{table}",
+        named.len()
+    )
 }
 
 fn table(title: &str, groups: &[Group]) -> String {
