@@ -37,6 +37,13 @@ fn make_files(house: &House) {
          CREATE TABLE \"{HOSTILE}\" (\"{HOSTILE}\" TEXT);"
     );
     database.execute_batch(&statements).unwrap();
+    let broken = rusqlite::Connection::open(house.folder().join("broken.db")).unwrap();
+    // SQLite itself quotes the name of what is missing.
+    let statements = format!(
+        "CREATE TABLE \"of users\" (username TEXT, password TEXT);
+         CREATE VIEW users AS SELECT username, password FROM \"gone{HOSTILE}\";"
+    );
+    broken.execute_batch(&statements).unwrap();
     let escaped = json!(HOSTILE);
     let model = format!(
         r#"[{{"model": {escaped}, "fields": {{}}}},
@@ -60,6 +67,8 @@ fn names_that_others_chose_do_nothing_in_a_terminal() {
         &["odd.db", "--table", HOSTILE],
         &["django.json", "--dry-run"],
         &["django.json", "--dry-run", "--json"],
+        &["broken.db", "--dry-run"],
+        &["broken.db", "--table", "users"],
         &["odd.csv", "--dry-run"],
         &["odd.csv", "--dry-run", "--json"],
         &["odd.csv", "--columns", "email=mail"],
@@ -68,6 +77,9 @@ fn names_that_others_chose_do_nothing_in_a_terminal() {
     ] {
         does_nothing_in_a_terminal(&house.import(arguments));
     }
+    let broken = house.import(&["broken.db"]);
+    let told = "the database cannot be read: no such table: main.gone\\u{1b}";
+    assert!(broken.err.contains(told), "{}", broken.err);
     // A browser calls itself what it likes.
     let body = json!({"username": "ann", "password": OLD, "device": "ä\u{202e}"});
     let signed_in = Request::post("/vestibule/login")

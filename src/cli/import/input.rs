@@ -156,5 +156,11 @@ fn told(file: &str, error: Unreadable) -> anyhow::Error {
         Some(line) => format!("{file}:{line}"),
         None => file.to_owned(),
     };
-    anyhow::Error::new(error).context(place)
+    match error {
+        // SQLite quotes the names in a database as they are.
+        Unreadable::Sqlite(cause) => anyhow!(output::shown(&cause.to_string()))
+            .context("the database cannot be read")
+            .context(place),
+        error => anyhow::Error::new(error).context(place),
+    }
 }
