@@ -151,7 +151,7 @@ fn progress(done: usize, all: usize) {
 
 fn stopped(input: &Input, plan: &Plan, is_dry: bool) -> String {
     let would = if is_dry { "would be" } else { "was" };
-    let (refused, file) = (plan.refused.len(), &input.file);
+    let (refused, file) = (plan.refused.len(), input.shown_file());
     let others = match plan.steps.len() {
         0 => "",
         _ => ". --skip-refused imports the others",

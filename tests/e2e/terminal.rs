@@ -67,8 +67,6 @@ fn names_that_others_chose_do_nothing_in_a_terminal() {
         &["odd.db", "--table", HOSTILE],
         &["django.json", "--dry-run"],
         &["django.json", "--dry-run", "--json"],
-        &["broken.db", "--dry-run"],
-        &["broken.db", "--table", "users"],
         &["odd.csv", "--dry-run"],
         &["odd.csv", "--dry-run", "--json"],
         &["odd.csv", "--columns", "email=mail"],
@@ -77,9 +75,6 @@ fn names_that_others_chose_do_nothing_in_a_terminal() {
     ] {
         does_nothing_in_a_terminal(&house.import(arguments));
     }
-    let broken = house.import(&["broken.db"]);
-    let told = "the database cannot be read: no such table: main.gone\\u{1b}";
-    assert!(broken.err.contains(told), "{}", broken.err);
     // A browser calls itself what it likes.
     let body = json!({"username": "ann", "password": OLD, "device": "ä\u{202e}"});
     let signed_in = Request::post("/vestibule/login")
@@ -119,4 +114,25 @@ fn names_that_others_chose_do_nothing_in_a_terminal() {
     }
     let exact = house.shown("ann")["display_name"].clone();
     assert_eq!(exact, "ä\u{202e}\u{200b}", "programs read what is stored");
+}
+
+#[test]
+fn sqlite_itself_quotes_no_name_that_ends_a_line() {
+    let house = House::new();
+    make_files(&house);
+    let broken = house.import(&["broken.db"]);
+    let told = "the database cannot be read: no such table: main.gone\\u{1b}";
+    assert!(broken.err.contains(told), "{}", broken.err);
+    does_nothing_in_a_terminal(&broken);
+}
+
+#[test]
+fn programs_read_the_name_of_a_file_as_it_is() {
+    let house = House::new();
+    make_files(&house);
+    let file = hostile_file();
+    let json = house.import(&[file.as_str(), "--dry-run", "--json"]);
+    does_nothing_in_a_terminal(&json);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["file"], file);
 }

@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 512 << 20;
 
 /// What was read, and from where.
 pub(super) struct Input {
-    /// What messages call the file.
+    /// What it is called, as it is.
     pub(super) file: String,
     pub(super) format: Format,
     pub(super) is_guessed: bool,
@@ -28,11 +28,17 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// What messages call the file.
+    pub(super) fn shown_file(&self) -> String {
+        output::shown(&self.file)
+    }
+
     /// Where in the file this is.
     pub(super) fn at(&self, place: usize) -> String {
+        let file = self.shown_file();
         match &self.table {
-            None => format!("{}:{place}", self.file),
-            Some(table) => format!("{}: {}: row {place}", self.file, output::shown(table)),
+            None => format!("{file}:{place}"),
+            Some(table) => format!("{file}: {}: row {place}", output::shown(table)),
         }
     }
 }
@@ -40,15 +46,16 @@ impl Input {
 /// Reads the users that the command asks for.
 pub(super) fn read(asked: &Import) -> anyhow::Result<Input> {
     let is_stdin = asked.file.as_os_str() == "-";
-    let file = match is_stdin {
+    let name = match is_stdin {
         true => "standard input".to_owned(),
-        false => output::shown(&asked.file.display().to_string()),
+        false => asked.file.display().to_string(),
     };
+    let file = output::shown(&name);
     if !is_stdin {
         warn_of_others(&asked.file, &file)?;
         let is_database = || begins_like_a_database(&asked.file);
         if asked.format == Some(Format::Sqlite) || asked.format.is_none() && is_database()? {
-            return database(asked, file);
+            return database(asked, name);
         }
     }
     let contents = match is_stdin {
@@ -85,7 +92,7 @@ pub(super) fn read(asked: &Import) -> anyhow::Result<Input> {
         add_groups(groups, &mut reading)?;
     }
     Ok(Input {
-        file,
+        file: name,
         format,
         is_guessed: asked.format.is_none(),
         table: None,
@@ -93,7 +100,8 @@ pub(super) fn read(asked: &Import) -> anyhow::Result<Input> {
     })
 }
 
-fn database(asked: &Import, file: String) -> anyhow::Result<Input> {
+fn database(asked: &Import, name: String) -> anyhow::Result<Input> {
+    let file = output::shown(&name);
     ensure!(
         asked.groups_file.is_none(),
         "--groups-file is for htpasswd files, and {file} is a database"
@@ -101,7 +109,7 @@ fn database(asked: &Import, file: String) -> anyhow::Result<Input> {
     let read = read_database(&asked.file, asked.table.as_deref(), &asked.columns);
     let (table, reading) = read.map_err(|error| told(&file, error))?;
     Ok(Input {
-        file,
+        file: name,
         format: Format::Sqlite,
         is_guessed: asked.format.is_none(),
         table: Some(table),

@@ -133,7 +133,7 @@ impl Report<'_> {
     }
 
     fn heading(&self) -> String {
-        let Input { file, format, .. } = self.input;
+        let (file, format) = (self.input.shown_file(), self.input.format);
         let table = self.input.table.as_ref();
         let table = table.map_or(String::new(), |table| format!(", table {}", shown(table)));
         let guessed = match self.input.is_guessed {
