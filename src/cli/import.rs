@@ -19,6 +19,9 @@ use crate::cli::output;
 use crate::config::Config;
 use crate::identity::GroupName;
 
+/// The most groups, and users of a kind, that are listed for people.
+const MOST_LISTED: usize = 20;
+
 const EXAMPLES: &str = "\
 Look first with --dry-run: it changes nothing and says who would be imported, by which kind of
 hash, into which groups, who is disabled or enabled again, and what is in the way. Then all are
@@ -146,6 +149,14 @@ fn progress(done: usize, all: usize) {
     let step = all.div_ceil(10);
     if all >= A_MOMENT && (done.is_multiple_of(step) || done == all) {
         output::remark(&format!("put {done} of {all} weak hashes inside Argon2id"));
+    }
+}
+
+/// The last line of a list of so many, of which at most `listed` stand above it.
+fn and_more(all: usize, listed: usize) -> String {
+    match all.saturating_sub(listed) {
+        0 => String::new(),
+        more => format!("  … and {more} more; --json tells all\n"),
     }
 }
 

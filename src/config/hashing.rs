@@ -13,6 +13,7 @@ const MIB: usize = 1 << 20;
 const MEMORY: RangeInclusive<usize> = 7 * MIB..=1024 * MIB;
 /// The most memory times passes: some seconds.
 const MOST_WORK: u64 = 4 << 30;
+
 /// How passwords are to be hashed. The pepper itself is no setting: it follows from the seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HashSettings {

@@ -181,7 +181,7 @@ pub(super) fn choose(header: &[String], chosen: &Chosen) -> Result<Columns, Unre
     Err(Unreadable::Unclear(format!(
         "what holds the user name? There are {}: say it with --columns name={}",
         listed(header),
-        example.map_or("COLUMN", |name| shown(name))
+        example.map_or("COLUMN", |name| name_or_dots(name))
     )))
 }
 
@@ -226,7 +226,7 @@ impl Columns {
         let is_unused =
             |(at, _): &(usize, &String)| !self.found.iter().any(|(_, taken)| taken == at);
         let unused = header.iter().enumerate().filter(is_unused);
-        let unused = unused.map(|(_, column)| shown(column).to_owned());
+        let unused = unused.map(|(_, column)| name_or_dots(column).to_owned());
         // They are taken, unless somebody named another of their kind.
         let (left_out, unused) = unused.partition(|column| is_usual_flag(column));
         Reading {
@@ -268,7 +268,10 @@ impl Columns {
         for (field, at) in self.found.iter().filter(|(field, _)| field.is_flag()) {
             let value = values.get(*at).cloned().unwrap_or_default();
             let is_set = value.flag().ok_or_else(|| {
-                let name = self.header.get(*at).map_or(NO_NAME, |name| shown(name));
+                let name = self
+                    .header
+                    .get(*at)
+                    .map_or(NO_NAME, |name| name_or_dots(name));
                 let field = field.as_str();
                 format!(
                     "what {name} says of whether they are {field} is neither true nor false: \
@@ -324,7 +327,7 @@ impl Value {
 
 /// Column names for people.
 fn listed(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().map(|name| shown(name)).collect();
+    let shown: Vec<&str> = names.iter().map(|name| name_or_dots(name)).collect();
     match shown.as_slice() {
         [] => "none".to_owned(),
         names if names.contains(&NO_NAME) => {
@@ -342,7 +345,7 @@ const NO_NAME: &str = "…";
 
 /// A column's name as it may be printed: where the first line of a file names no columns, it is that of
 /// a user, with a hash.
-fn shown(name: &str) -> &str {
+fn name_or_dots(name: &str) -> &str {
     let is_of_names = |c: char| c.is_alphanumeric() || " _-.".contains(c);
     let is_name = name.len() <= 30 && name.chars().all(is_of_names);
     if is_name { name } else { NO_NAME }

@@ -17,7 +17,7 @@ pub struct Effect {
 }
 
 /// Whether somebody may sign in after an import, and what has changed about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// They were disabled here, and the file says that they are active.
     EnabledAgain,

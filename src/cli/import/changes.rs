@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::admin::import::{State, Step};
+use crate::cli::import::{MOST_LISTED, and_more};
 use crate::cli::output::columns;
 use crate::config::RouteSettings;
 use crate::identity::{GroupName, UserName};
 use crate::policy::Rule;
 
-/// The most groups, and disabled users, that are listed for people.
-const MOST_LISTED: usize = 20;
 /// The most users of a group that are named for people.
 const MOST_NAMED: usize = 5;
 
@@ -176,7 +175,7 @@ fn table(title: &str, groups: &[Group]) -> String {
         ]
     }));
     let table = columns("  ", &rows);
-    let more = more(groups.len().saturating_sub(MOST_LISTED));
+    let more = and_more(groups.len(), MOST_LISTED);
     format!("\n{title}: {}\n{table}{more}", groups.len())
 }
 
@@ -193,13 +192,6 @@ fn list(title: &str, names: &[String], most: usize) -> String {
         return String::new();
     }
     let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
-    let more = more(names.len().saturating_sub(most));
+    let more = and_more(names.len(), most);
     format!("\n{title}: {}\n  {}\n{more}", names.len(), shown.join(", "))
-}
-
-fn more(more: usize) -> String {
-    match more {
-        0 => String::new(),
-        more => format!("  … and {more} more; --json tells all\n"),
-    }
 }

@@ -8,11 +8,10 @@ use serde::Serialize;
 use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step};
 use crate::cli::import::changes::Changes;
 use crate::cli::import::input::Input;
+use crate::cli::import::{MOST_LISTED, and_more};
 use crate::cli::output::{columns, shown};
 use crate::cli::{listing, user};
 
-/// The most users of a kind that are listed for people.
-const MOST_LISTED: usize = 20;
 /// What one hash takes, in milliseconds.
 const HASH_MILLIS: usize = 20;
 
@@ -181,9 +180,7 @@ impl Report<'_> {
             let why = shown(&reasons(matter).join("; "));
             text.push_str(&format!("  {at}:{name} {why}\n"));
         }
-        if let more @ 1.. = matters.len().saturating_sub(MOST_LISTED) {
-            text.push_str(&format!("  … and {more} more; --json tells all\n"));
-        }
+        text.push_str(&and_more(matters.len(), MOST_LISTED));
         text
     }
 
