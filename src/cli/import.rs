@@ -114,6 +114,7 @@ pub(super) async fn run(
         is_dry: asked.dry_run,
         found,
         changes: Changes::of(&plan.steps, &config.routes),
+        cost: config.hashing.cost,
     };
     let is_stopped = !plan.refused.is_empty() && !asked.skip_refused;
     let done = if is_stopped || asked.dry_run || plan.steps.is_empty() {

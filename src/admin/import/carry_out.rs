@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::admin::import::{Plan, Reading, State, Step, Wishes};
 use crate::admin::{AdminError, Administrator};
-use crate::identity::password::HashPolicy;
+use crate::identity::password::{Argon2Cost, HashPolicy};
 use crate::identity::{PasswordHash, PasswordTerm, UserId, UserName};
 use crate::observe::{Deed, Event};
 use crate::random;
@@ -15,6 +15,8 @@ use crate::store::{ImportObstacle, ImportStep, ImportUsers, NewUser, StoreError,
 
 /// Events that are told before the audit log is waited for: it drops what comes faster than it writes.
 const TOLD_AT_ONCE: usize = 1000;
+/// The memory in KiB that all hashes made at the same time may take; a single one always may.
+const MOST_MEMORY_KIB: u32 = 1 << 20;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +43,26 @@ pub enum NotImported {
     Store(#[from] StoreError),
 }
 
-/// Hashes again what is too weak to be kept as it is, on all cores. `told` hears after each how many
+/// How many hashes of this cost [`wrap`] makes at the same time.
+pub fn wrapped_at_once(cost: Argon2Cost) -> usize {
+    at_once(cost, thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// One a core, as long as there is memory for them.
+fn at_once(cost: Argon2Cost, cores: usize) -> usize {
+    let fitting = MOST_MEMORY_KIB / cost.memory_kib.max(1);
+    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+    cores.min(fitting).max(1)
+}
+
+/// Hashes again what is too weak to be kept as it is, on several cores. `told` hears after each how many
 /// are done.
 pub fn wrap(steps: &mut [Step], policy: &HashPolicy, told: &(dyn Fn(usize) + Sync)) {
     let mut weak: Vec<&mut Step> = steps
         .iter_mut()
         .filter(|step| step.needs_wrapping())
         .collect();
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = weak.len().div_ceil(threads).max(1);
+    let share = weak.len().div_ceil(wrapped_at_once(policy.cost)).max(1);
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
         for part in weak.chunks_mut(share) {
@@ -146,6 +159,30 @@ impl Step {
                 password_term: PasswordTerm::Lasting,
             },
             disabled: self.effect.state.to_set().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_that_are_made_at_the_same_time_do_not_take_all_memory() {
+        for (mebibytes, cores, expected) in [
+            (19, 8, 8),
+            (19, 64, 53),
+            (64, 32, 16),
+            (600, 8, 1),
+            (1024, 8, 1),
+            (4096, 8, 1),
+            (0, 8, 8),
+        ] {
+            let cost = Argon2Cost {
+                memory_kib: mebibytes << 10,
+                ..Argon2Cost::default()
+            };
+            assert_eq!(at_once(cost, cores), expected, "{mebibytes} MiB");
         }
     }
 }

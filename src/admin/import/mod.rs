@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::identity::Secret;
 
-pub use carry_out::{Imported, NotImported, wrap};
+pub use carry_out::{Imported, NotImported, wrap, wrapped_at_once};
 pub use columns::Field;
 pub use effect::{Effect, State};
 pub use format::{Format, guess};

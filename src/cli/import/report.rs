@@ -1,19 +1,19 @@
 //! What an import did, or would do: for people, and as JSON for programs.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use serde::Serialize;
 
-use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step};
+use crate::admin::import::{Fate, Field, Imported, Matter, Plan, Reading, Step, wrapped_at_once};
 use crate::cli::import::changes::Changes;
 use crate::cli::import::input::Input;
 use crate::cli::import::{MOST_LISTED, and_more};
 use crate::cli::output::{columns, shown};
 use crate::cli::{listing, user};
+use crate::identity::password::Argon2Cost;
 
-/// What one hash takes, in milliseconds.
-const HASH_MILLIS: usize = 20;
+/// What one hash of the usual cost takes, in milliseconds.
+const HASH_MILLIS: u64 = 20;
 
 /// What there is to say: what was found, and what comes of it.
 pub(super) struct Report<'i> {
@@ -21,6 +21,8 @@ pub(super) struct Report<'i> {
     pub(super) is_dry: bool,
     pub(super) found: Found,
     pub(super) changes: Changes,
+    /// Of the hashes that weak ones are put inside.
+    pub(super) cost: Argon2Cost,
 }
 
 /// What is known about the file before the plan is made of it.
@@ -208,8 +210,7 @@ impl Report<'_> {
         );
         let weak = plan.steps.iter().filter(|step| step.needs_wrapping());
         if let weak @ 1.. = weak.count() {
-            let threads = thread::available_parallelism().map_or(1, usize::from);
-            let seconds = (weak * HASH_MILLIS).div_ceil(1000 * threads);
+            let seconds = seconds(weak.div_ceil(wrapped_at_once(self.cost)), self.cost);
             text.push_str(&format!(
                 "weak hashes to put inside Argon2id: {weak} (takes some {seconds} s)\n"
             ));
@@ -293,9 +294,38 @@ fn reasons(matter: &Matter) -> Vec<String> {
     matter.causes.iter().map(ToString::to_string).collect()
 }
 
+/// What so many hashes take, one after the other: it grows with their memory and with the passes over
+/// it.
+fn seconds(hashes: usize, cost: Argon2Cost) -> u64 {
+    let work = |cost: Argon2Cost| u64::from(cost.memory_kib) * u64::from(cost.passes);
+    let hashes = u64::try_from(hashes).unwrap_or(u64::MAX);
+    let millis = hashes.saturating_mul(HASH_MILLIS);
+    let usual = work(Argon2Cost::default());
+    millis.saturating_mul(work(cost)).div_ceil(1000 * usual)
+}
+
 fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hashing_takes_grows_with_its_cost() {
+        let usual = Argon2Cost::default();
+        let costly = Argon2Cost {
+            memory_kib: usual.memory_kib * 8,
+            passes: usual.passes * 2,
+            ..usual
+        };
+        assert_eq!(seconds(1, usual), 1);
+        assert_eq!(seconds(1000, usual), 20);
+        assert_eq!(seconds(1000, costly), 320);
+        assert!(seconds(usize::MAX, costly) > 0);
     }
 }
