@@ -23,6 +23,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError};
@@ -91,15 +92,34 @@ enum Command {
     Man(manual::Man),
 }
 
-/// Does what the command line says. Wrong usage ends the program here with code 2.
+/// Does what the command line says. Wrong usage is told, and is code 2.
 pub fn run() -> ExitCode {
-    match execute(Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return say_instead(&error),
+    };
+    match execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what there is to say where the command line asks for nothing that can be done: help, which is
+/// our own words, or what is wrong with it, which quotes it.
+fn say_instead(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Where nobody reads it, nobody wants to know; the exit code is said all the same.
+            let _ = error.print();
+        }
+        _ => output::remark(error.render().to_string().trim_end()),
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<()> {

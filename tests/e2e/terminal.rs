@@ -136,3 +136,42 @@ fn programs_read_the_name_of_a_file_as_it_is() {
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["file"], file);
 }
+
+#[test]
+fn wrong_usage_is_told_in_words_that_do_nothing_and_help_stays_as_it_is() {
+    let house = House::new();
+    let odd = "a\u{9b}31m\u{202e}\u{7}";
+    for (arguments, told) in [
+        (&[odd][..], "error: unrecognized subcommand 'a\\u{9b}31m"),
+        (
+            &["user", "show", "ada", odd],
+            "unexpected argument 'a\\u{9b}",
+        ),
+        (&["user", "add", odd], "error: invalid value 'a\\u{9b}"),
+    ] {
+        let finished = house.gateway.command(arguments, "");
+        does_nothing_in_a_terminal(&finished);
+        assert_eq!(finished.code, Some(2), "{arguments:?}");
+        assert!(finished.err.contains(told), "{}", finished.err);
+        assert_eq!(finished.out, "");
+    }
+    for (arguments, code, told) in [
+        (&["--help"][..], 0, "Usage: vestibule"),
+        (&["--version"], 0, "vestibule "),
+        (
+            &["user", "import", "--help"],
+            0,
+            "Usage: vestibule user import",
+        ),
+        (&["user"], 2, "Usage: vestibule user"),
+    ] {
+        let finished = house.gateway.command(arguments, "");
+        assert_eq!(finished.code, Some(code), "{arguments:?}");
+        let (said, other) = match code {
+            0 => (finished.out, finished.err),
+            _ => (finished.err, finished.out),
+        };
+        assert!(said.contains(told), "{said}");
+        assert_eq!(other, "", "{arguments:?}");
+    }
+}
