@@ -40,7 +40,11 @@ pub(crate) fn check(data: &[u8]) -> bool {
 /// names of schemes are ours.
 fn says_nothing_of(text: &str, refusal: &Unsupported) {
     let said = refusal.to_string();
-    let is_name = |part: &str| Scheme::ALL.iter().any(|scheme| scheme.as_str() == part);
+    let is_name = |part: &str| {
+        Scheme::ALL
+            .iter()
+            .any(|scheme| scheme.as_str().contains(part))
+    };
     let is_hash = |part: &&str| {
         let is_graphic = part.bytes().all(|b| b.is_ascii_graphic());
         let is_words = part.bytes().all(|b| b.is_ascii_lowercase()) || is_name(part);
