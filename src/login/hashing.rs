@@ -50,8 +50,8 @@ pub enum Queue {
 }
 
 impl Hasher {
-    /// At most `at_once` hashes run and 64 wait, each for at most 2 s; and one beside them for known
-    /// devices. What is to be done beside a sign-in runs on `runtime`.
+    /// At most `at_once` hashes run and 64 wait, each for at most 2 s; one of a known device goes before
+    /// all that wait. What is to be done beside a sign-in runs on `runtime`.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -59,7 +59,7 @@ impl Hasher {
         let at_once = at_once.max(1);
         Ok(Self {
             runtime,
-            threads: Arc::new(HashingThreads::start(at_once + 1)?),
+            threads: Arc::new(HashingThreads::start(at_once)?),
             running: Arc::new(Semaphore::new(at_once)),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
             reserved: Arc::new(Semaphore::new(1)),
@@ -178,6 +178,26 @@ mod tests {
             .enable_time()
             .build()
             .unwrap()
+    }
+
+    #[test]
+    fn no_more_hashes_give_way_beside_each_other_than_may_run_at_once() {
+        let runtime = paused();
+        let hasher = Hasher::new(runtime.handle().clone(), 1).unwrap();
+        let gives_way = || std::thread::current().name() == Some("hashing");
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        runtime.block_on(async {
+            let of_a_stranger = hasher.run(Queue::Strangers, move |_| {
+                if gives_way() {
+                    let _ = released.lock().unwrap().recv();
+                }
+            });
+            let of_somebody_known = hasher.run(Queue::Known, move |_| gives_way());
+            let done = tokio::join!(of_a_stranger, of_somebody_known);
+            assert_eq!(done, (Ok(()), Ok(false)));
+            release.send(()).unwrap();
+        });
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub(super) struct HashingThreads {
 }
 
 impl HashingThreads {
-    /// As many as this that give way.
+    /// As many as this that give way. Linux is fair among these, too: where several share a processor, one
+    /// that is behind may run for a whole tick (4 ms at 250 Hz) before a thread that forwards requests. So
+    /// there should be fewer than processors.
     ///
     /// # Errors
     /// When the system gives no thread.
