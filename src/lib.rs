@@ -31,12 +31,12 @@
 //! | [`store`] | where users, keys and sessions live: SQLite or memory |
 //!
 //! Around them: [`config`] reads `config.toml`, [`observe`] writes logs, counts and sends traces,
-//! [`cli`] is the command line, [`gateway`] is the only wiring, and [`reply`], [`clock`] and
-//! [`random`] are what they say.
+//! [`cli`] is the command line, [`gateway`] is the only wiring, [`priority`] lets the threads that carry
+//! requests go first, and [`reply`], [`clock`] and [`random`] are what they say.
 //!
 //! A room uses only rooms to its left; `tests/architecture.rs` holds this line:
 //!
-//! `clock random reply request · identity · policy session · config · pages observe · store ·
+//! `clock priority random reply request · identity · policy session · config · pages observe · store ·
 //! login authenticate proxy · gateway · endpoints admin · gate · server · cli`
 
 pub mod admin;
@@ -52,6 +52,7 @@ pub mod login;
 pub mod observe;
 pub mod pages;
 pub mod policy;
+pub mod priority;
 pub mod proxy;
 pub mod random;
 pub mod reply;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&str] = &[
     // what everybody may use
     "clock",
+    "priority",
     "random",
     "reply",
     // pure: values in, values out

@@ -9,15 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use thread_priority::ThreadPriority;
-use thread_priority::unix::{
-    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
-};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::identity::password::HashMemory;
+use crate::priority;
 
 /// How long work waits at least for a processor that nobody else wants.
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
@@ -54,7 +50,7 @@ impl HashingThreads {
             let jobs = Arc::clone(&jobs);
             let thread = thread::Builder::new().name("hashing".to_owned());
             thread.spawn(move || {
-                give_way();
+                priority::give_way();
                 work(&jobs);
             })?;
         }
@@ -139,19 +135,13 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
-/// Whatever else has to be done is done first, at once: a low priority alone lets a thread have its slice
-/// to the end, which is three milliseconds on two cores. Where the system does not allow it, they are as
-/// quick as others.
-fn give_way() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
 
-    use thread_priority::unix::thread_schedule_policy;
+    use thread_priority::unix::{
+        NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
+    };
 
     use super::*;
 

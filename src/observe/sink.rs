@@ -14,6 +14,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::LogTarget;
+use crate::priority;
 
 /// The most bytes that wait to be written. What does not fit is dropped and counted.
 const QUEUE: usize = 1 << 20;
@@ -130,7 +131,10 @@ impl Sink {
         let writer = Arc::clone(&shared);
         thread::Builder::new()
             .name(format!("{name}-log"))
-            .spawn(move || write_all(&writer, out))?;
+            .spawn(move || {
+                priority::interrupt_nobody();
+                write_all(&writer, out);
+            })?;
         Ok(Self { shared })
     }
 

@@ -40,6 +40,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Background, BuildError, Gateway};
 use crate::observe::{Event, Sink, Source};
+use crate::priority;
 use crate::server::certificates::Certificates;
 use crate::server::current::Current;
 use crate::server::inherited::Inherited;
@@ -107,6 +108,7 @@ pub fn start(
     let control = Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
+        .on_thread_start(priority::interrupt_nobody)
         .enable_all()
         .build()?;
     let tls = config.server.tls.clone().map(Certificates::load);

@@ -66,6 +66,7 @@ mod password_rules;
 mod passwords;
 mod paths;
 mod pepper;
+mod priorities;
 mod probing;
 mod proxying;
 mod reauthentication;

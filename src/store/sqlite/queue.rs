@@ -11,6 +11,7 @@ use rusqlite::{Connection, Savepoint, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Timestamp};
+use crate::priority;
 use crate::store::sqlite::is_busy;
 use crate::store::{Pending, StoreError};
 
@@ -65,7 +66,10 @@ impl Queue {
             let (jobs, clock) = (Arc::clone(&receiver), Arc::clone(clock));
             let thread = thread::Builder::new()
                 .name(name.to_owned())
-                .spawn(move || serve(connection, manner, &jobs, &*clock))
+                .spawn(move || {
+                    priority::interrupt_nobody();
+                    serve(connection, manner, &jobs, &*clock);
+                })
                 .map_err(StoreError::Thread)?;
             queue.threads.push(thread);
         }
