@@ -52,6 +52,8 @@ const ATTEMPTS: u32 = 500;
 /// Connections of either kind.
 const CONNECTIONS: u32 = 8;
 const FLOODING: u32 = 256;
+/// How long each of those who flood waits from one attempt to the next.
+const EACH: Duration = Duration::from_millis(1000 * FLOODING as u64 / ATTEMPTS as u64);
 
 /// What makes this program the flood: where to, of which kind, and a forged token.
 const AS_FLOOD: &str = "VESTIBULE_FLOOD";
@@ -147,11 +149,15 @@ fn run_on(processors: &CpuSet) {
     sched_setaffinity(None, processors).expect("they are ours");
 }
 
-/// Where a quarter, half, and three quarters are not above.
+/// Where a quarter, half, and three quarters lie below; between two of them, in proportion.
 fn quartiles(of: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut of: Vec<f64> = of.collect();
     of.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarters| of[((of.len() - 1) * quarters).div_ceil(4)])
+    [0.25, 0.5, 0.75].map(|share| {
+        let place = (of.len() - 1) as f64 * share;
+        let (below, above) = (of[place.floor() as usize], of[place.ceil() as usize]);
+        below + (above - below) * place.fract()
+    })
 }
 
 /// How long each takes, in ms, while something else wants the gateway's processor.
@@ -241,10 +247,13 @@ fn flood(what: &str) {
     };
     let address: SocketAddr = address.parse().expect("an address");
     let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (next, done) = (&next, &done);
+    let (next, done, start) = (&next, &done, Instant::now());
     let counts = thread::scope(|scope| {
         let attackers: Vec<_> = (0..FLOODING)
-            .map(|_| scope.spawn(move || attack(address, (kind, forged), next, done)))
+            .map(|index| {
+                let begin = start + EACH * index / FLOODING;
+                scope.spawn(move || attack(address, (kind, forged), begin, (next, done)))
+            })
             .collect();
         let mut nothing = Vec::new();
         std::io::stdin()
@@ -265,16 +274,14 @@ fn flood(what: &str) {
 fn attack(
     address: SocketAddr,
     kind: (&str, &str),
-    next: &AtomicUsize,
-    done: &AtomicBool,
+    mut due: Instant,
+    (next, done): (&AtomicUsize, &AtomicBool),
 ) -> Vec<u16> {
-    let each = Duration::from_secs(1) * FLOODING / ATTEMPTS;
     let mut connection = Connection::open(address);
     let mut statuses = Vec::new();
-    let mut due = Instant::now();
     while !done.load(Ordering::Relaxed) {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        due = Instant::now().max(due + each);
+        due = Instant::now().max(due + EACH);
         let number = next.fetch_add(1, Ordering::Relaxed);
         connection.send(attempt(kind, number).to_bytes());
         let answer = connection.answer();
